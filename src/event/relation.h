@@ -50,6 +50,7 @@ int relation_set_column(struct relation *rel, uint16_t i, struct str name, struc
                         struct str source_type_name, bool key, bool not_null); /* 0 or -1: no memory */
 int relation_set_unsupported(struct relation *rel, const char *why);
 int relation_seal(struct relation *rel); /* 0 or -1 */
+int relation_set_keys(struct relation *rel, const uint16_t *columns, uint16_t n); /* key order other than column order; sets the key flags; 0 or -1 */
 struct relation *relation_ref(struct relation *rel);
 void relation_unref(struct relation *rel); /* NULL allowed */
 
