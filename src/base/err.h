@@ -59,7 +59,7 @@ int err_exit_status(int code);
 const char *err_meaning(int code);
 
 /* A broken invariant: prints file, line and text to standard error and aborts. Stays on in release. */
-#define CHECK(cond, ...) do { if (__builtin_expect(!(cond), 0)) check_failed(__FILE__, __LINE__, #cond, "" __VA_ARGS__); } while (0)
+#define CHECK(cond, ...) do { if (__builtin_expect(!(cond), 0)) check_failed(__FILE__, __LINE__, #cond, " " __VA_ARGS__); } while (0)
 __attribute__((noreturn)) void check_failed(const char *file, int line, const char *cond, const char *fmt, ...) TARN_PRINTF(4, 5);
 
 #endif

@@ -68,8 +68,11 @@ void batch_reset(struct batch *batch)
 	for (uint16_t i = 0; i < batch->n_columns; i++) {
 		struct column *c = &batch->columns[i];
 
-		memset(c->valid, 0, valid_words(batch->n) * sizeof *c->valid);
-		memset(c->data, 0, batch->n * type_width(c->type));
+		/* one row more: a row that failed half-way is not counted in n */
+		uint32_t dirty = batch->n < batch->cap ? batch->n + 1 : batch->cap;
+
+		memset(c->valid, 0, valid_words(dirty) * sizeof *c->valid);
+		memset(c->data, 0, dirty * type_width(c->type));
 		if (c->child) {
 			memset(c->child->valid, 0, valid_words(c->child->cap) * sizeof *c->child->valid);
 			memset(c->child->data, 0, c->n_child * type_width(c->child->type));

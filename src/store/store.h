@@ -1,4 +1,4 @@
-/* src/store/store.h — where the lake's files live: a folder (fs) or memory (mem, tests); object stores come through the same table.
+/* src/store/store.h — where the lake's files live: a folder (store_fs.c); object stores come through the same table.
  *
  * Keys are relative paths below the store's root: parts of [A-Za-z0-9._=-] and '/', no "..", no empty part (store_key_ok). URIs ("file:///w/ns/t/data/x.parquet")
  * are what table metadata holds; store_uri and store_key convert. Threads: all functions are thread-safe.
@@ -20,7 +20,7 @@ enum store_flags {
 struct store_object { const char *key; uint64_t size; int64_t mtime_us; };
 
 struct store_ops {
-	const char *scheme;  /* "file", "mem" */
+	const char *scheme;  /* "file" */
 	int (*put)(struct store *store, const char *key, struct str data, unsigned flags, struct err *err);
 	/* Reads [offset, offset+n) (n 0: to the end) into *out (mem_free), zero-ended. ERR_NOT_FOUND; ERR_LIMIT above max. */
 	int (*get)(struct store *store, const char *key, uint64_t offset, uint64_t n, size_t max, char **out, size_t *n_out, struct err *err);
@@ -45,7 +45,6 @@ struct store {            /* embedded first by implementations */
 
 /* uri: "file:relative", "file:/abs", "file:///abs", a plain path. Makes the folder; then probes it: a create-only put must be refused the second time (ERR_IDENTITY), unwritable is ERR_IO naming the folder. */
 int store_open(const char *uri, struct store **out, struct err *err) TARN_MUST_CHECK;
-int store_open_mem(struct store **out, struct err *err) TARN_MUST_CHECK;
 void store_close(struct store *store);
 
 bool store_key_ok(struct str key);
