@@ -32,6 +32,9 @@ struct lake_create {
 
 struct lake_dv { const char *data_path; struct deletion_vector dv; }; /* the new vector of one live or just added data file; replaces an older one */
 
+struct bitmap;
+struct lake_vector { const char *data_path; struct bitmap *bitmap; struct deletion_vector out; }; /* out.path: owned by the caller */
+
 struct lake_change {
 	struct data_file **added; size_t n_added;                /* each taken by prepare when it succeeds */
 	const char *const *removed; size_t n_removed;            /* paths of live data files that go (compaction); their vectors go with them */
@@ -59,7 +62,11 @@ struct lake_format_ops {
 	const char *(*property)(const struct lake_table *table, const char *key);           /* NULL: missing */
 	const struct lake_field *(*fields)(const struct lake_table *table, size_t *n);      /* current schema, top level */
 	int64_t (*version)(const struct lake_table *table);                                 /* Iceberg: current snapshot id; -1: none */
+	const char *(*summary)(const struct lake_table *table, const char *key);            /* of the current version; NULL: missing, or no version */
 	struct data_file *const *(*files)(const struct lake_table *table, size_t *n);       /* live files, vectors attached; borrowed until done */
+	/* Writes the deletion vectors of one commit (one Puffin file) and fills each out; reads one back. */
+	int (*write_vectors)(struct lake_table *table, struct store *store, struct lake_vector *vectors, size_t n, struct err *err);
+	int (*read_vector)(struct store *store, const char *data_path, const struct deletion_vector *dv, struct bitmap **out, struct err *err);
 	/* A change without added, removed, remove_all and dvs is a commit without a new table version (properties, fields). */
 	int (*prepare)(struct lake_table *table, struct lake_change *change, struct lake_pending **out, struct err *err);
 	/* The ids prepare gave to add_fields, in order (data files written for this change use them): ask before writing, see plan_fields. */
