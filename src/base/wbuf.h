@@ -14,6 +14,7 @@ struct wbuf {
 	size_t cap;
 	size_t max;   /* bytes; 0 means WBUF_MAX_DEFAULT */
 	bool failed;
+	bool over;    /* failed because of max, not of memory */
 };
 
 #define WBUF_MAX_DEFAULT ((size_t)1 << 31)

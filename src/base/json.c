@@ -1,0 +1,74 @@
+/* src/base/json.c — the helpers around jansson. */
+#include "base/json.h"
+
+#include "base/mem.h"
+
+void json_init(void)
+{
+	json_set_alloc_funcs(mem_alloc, mem_free);
+	json_object_seed(0); /* 0: jansson takes a random one */
+}
+
+json_t *json_parse(struct str text, const char *what, struct err *err)
+{
+	json_error_t error;
+	json_t *value = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+
+	if (value)
+		return value;
+	if (json_error_code(&error) == json_error_out_of_memory)
+		err_nomem(err);
+	else
+		err_set(err, ERR_CORRUPT, "%s: line %d column %d: %s", what, error.line, error.column, error.text);
+	return NULL;
+}
+
+char *json_text(const json_t *value)
+{
+	return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
+char *json_text_pretty(const json_t *value)
+{
+	return json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
+}
+
+const char *json_get_str(const json_t *object, const char *key, const char *fallback)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_string(value) ? json_string_value(value) : fallback;
+}
+
+int64_t json_get_int(const json_t *object, const char *key, int64_t fallback)
+{
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_integer(value) ? (int64_t)json_integer_value(value) : fallback;
+}
+
+bool json_has(const json_t *object, const char *key)
+{
+	return json_object_get(object, key) != NULL;
+}
+
+json_t *json_str(struct str s)
+{
+	return json_stringn(s.p ? s.p : "", s.n);
+}
+
+/* The _new setters take NULL for a failed value and answer -1. */
+int json_set_str(json_t *object, const char *key, struct str value)
+{
+	return json_object_set_new(object, key, json_str(value));
+}
+
+int json_set_int(json_t *object, const char *key, int64_t value)
+{
+	return json_object_set_new(object, key, json_integer(value));
+}
+
+int json_set_bool(json_t *object, const char *key, bool value)
+{
+	return json_object_set_new(object, key, json_boolean(value));
+}
