@@ -1,6 +1,7 @@
 /* src/config/config.h — the configuration as the program uses it. Made from options.def, tarn.yaml, TARN_... variables and --set, in rising order of precedence.
  *
  * Immutable after config_load; freed whole. Unknown keys, wrong units or ranges, two tables mapped to one name are ERR_CONFIG with file, line and the nearest valid key.
+ * Relative paths are relative to the folder of the file, without a file to the working folder. YAML aliases, tags and second documents are refused.
  * Secrets (password, password_file content, passwords inside connection strings) are never printed: config_show masks them. */
 #ifndef TARN_CONFIG_CONFIG_H
 #define TARN_CONFIG_CONFIG_H
@@ -11,7 +12,7 @@
 enum source_kind { SOURCE_POSTGRES };
 
 struct config_source {
-	const char *name;            /* namespace of its tables in the lake */
+	const char *name;            /* namespace of its tables in the lake: [a-z0-9_]+ */
 	enum source_kind kind;
 	const char *conninfo;        /* postgres: connection string as written */
 	const char *password;        /* from password_env or password_file; NULL: libpq's own ways */
@@ -20,6 +21,7 @@ struct config_source {
 	const char *slot;            /* default tarn_<name> */
 	const char *publication;     /* default tarn_<name> */
 	int line;                    /* in the file */
+	const char *password_env, *password_file; /* as written (the file's path made absolute); NULL: not given */
 };
 
 struct config_pipeline {
@@ -31,9 +33,9 @@ struct config_pipeline {
 struct config {
 	const char *path;            /* file it came from, NULL: none */
 	const char *state;           /* absolute folder */
-	const char *warehouse;       /* URI, absolute */
+	const char *warehouse;       /* URI, absolute: file:///srv/lake */
 	struct config_source *sources; size_t n_sources;
-	struct config_pipeline *pipelines; size_t n_pipelines;
+	struct config_pipeline *pipelines; size_t n_pipelines; /* none in the file: one a source, mirror and changelog */
 	/* serve: "" switches one off */
 	const char *http, *catalog;
 	/* scalar options, one row each in options.def */
@@ -49,12 +51,19 @@ struct config {
 	int log_level; bool log_json; const char *log_path; int64_t log_rotate_bytes; int64_t log_keep;
 };
 
-struct config_opts { const char *path; /* NULL: ./tarn.yaml when it is there */ const char *const *sets; size_t n_sets; /* "key=value" */ };
+struct config_opts {
+	const char *path;                        /* NULL: ./tarn.yaml when it is there */
+	const char *const *sets; size_t n_sets;  /* "key=value" */
+	bool without_secrets;                    /* leave passwords unread: for commands that connect to no source */
+};
 int config_load(const struct config_opts *opts, struct config **out, struct err *err) TARN_MUST_CHECK;
 void config_free(struct config *config);
 void config_show(const struct config *config, struct wbuf *out);   /* YAML, effective values, secrets masked */
-void config_sample(struct wbuf *out, const struct config_source *source); /* commented tarn.yaml for `tarn init`; source may be NULL */
+/* Commented tarn.yaml for `tarn init`; source may be NULL. The connection string is written as given: put no password into it. */
+void config_sample(struct wbuf *out, const struct config_source *source);
 void config_reference(struct wbuf *out);                            /* docs/configuration.md, made from options.def */
 struct config_source *config_find_source(const struct config *config, const char *name);
+/* A connection string (URI or key=value) with each password replaced by "***". */
+void config_mask_conninfo(struct str conninfo, struct wbuf *out);
 
 #endif
