@@ -14,6 +14,7 @@ struct pg_table {
 	uint64_t bytes;              /* pg_table_size */
 	bool published;              /* is in the publication asked for */
 	bool can_select, is_owner;
+	bool binary_ok;              /* every column has an exact binary form; one table without makes the whole stream text */
 };
 struct pg_tables { struct pg_table *tables; size_t n; };
 /* Ordinary and partitioned-root tables that match a pattern ("public.*", "sales.order_*", "public.users"), ordered by name. A pattern that matches nothing is ERR_NOT_FOUND naming it
@@ -22,7 +23,9 @@ int pg_tables_find(struct pg_conn *conn, const char *const *patterns, size_t n_p
 void pg_tables_free(struct pg_tables *tables);
 
 /* Makes the publication when missing, adds missing tables (insert, update, delete, truncate). ERR_PRIVILEGE carries the exact SQL to run instead.
- * Checks an existing one: all four operations, no row filter or column list on our tables (ERR_UNSUPPORTED). added: indexes of tables newly added, may be NULL. */
+ * Checks an existing one: all four operations, no row filter or column list on our tables (ERR_UNSUPPORTED).
+ * create false: a missing publication or table is ERR_SOURCE_SETUP with the SQL that mends it.
+ * Tables with rel->unsupported set are never added: publishing a table without a replica identity makes its updates fail on the source. */
 int pg_publication_ensure(struct pg_conn *conn, const char *publication, const struct pg_tables *tables, bool create, struct err *err) TARN_MUST_CHECK;
 
 struct pg_slot {
@@ -34,7 +37,7 @@ struct pg_slot {
 	int64_t safe_bytes;                        /* safe_wal_size; -1 null */
 };
 int pg_slot_inspect(struct pg_conn *conn, const char *slot, struct pg_slot *out, struct err *err) TARN_MUST_CHECK;
-/* Creates a pgoutput slot and exports its snapshot, which lives until the next command on repl_conn. Waits for running transactions: fn (may be NULL) is not called while waiting; a timeout is the caller's pg_conn_cancel. ERR_SLOT when no slot is free (max_replication_slots), when the name is taken. */
+/* Creates a pgoutput slot and exports its snapshot, which lives until the next command on repl_conn. Waits for running transactions; who wants to stop waiting calls pg_conn_cancel (ERR_CANCELLED, no slot is left). ERR_SLOT when no slot is free (max_replication_slots), when the name is taken. */
 struct pg_export { char snapshot[64]; uint64_t consistent_lsn; };
 int pg_slot_create(struct pg_conn *repl_conn, const char *slot, bool temporary, struct pg_export *out, struct err *err) TARN_MUST_CHECK;
 int pg_slot_drop(struct pg_conn *conn, const char *slot, struct err *err) TARN_MUST_CHECK;

@@ -1,0 +1,15 @@
+-- The server settings and the rights that capture depends on, in one row.
+SELECT pg_catalog.current_setting('wal_level'),
+       pg_catalog.current_setting('max_replication_slots')::pg_catalog.int4,
+       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots)::pg_catalog.int4,
+       pg_catalog.current_setting('max_wal_senders')::pg_catalog.int4,
+       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication)::pg_catalog.int4,
+       (SELECT r.rolsuper OR r.rolreplication FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user),
+       current_user,
+       pg_catalog.current_database(),
+       coalesce((SELECT s.setting::pg_catalog.int8 FROM pg_catalog.pg_settings AS s WHERE s.name = 'max_slot_wal_keep_size'), -1),
+       coalesce((SELECT s.setting::pg_catalog.int8 FROM pg_catalog.pg_settings AS s WHERE s.name = 'wal_sender_timeout'), 0),
+       pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),
+       pg_catalog.pg_is_in_recovery(),
+       pg_catalog.current_setting('server_version'),
+       pg_catalog.current_setting('server_encoding')
