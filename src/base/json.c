@@ -3,20 +3,34 @@
 
 #include "base/mem.h"
 
+/* jansson reports some failed allocations as bad syntax: we watch for ourselves. */
+static _Thread_local bool alloc_failed;
+
+static void *json_alloc(size_t n)
+{
+	void *p = mem_alloc(n);
+
+	if (!p)
+		alloc_failed = true;
+	return p;
+}
+
 void json_init(void)
 {
-	json_set_alloc_funcs(mem_alloc, mem_free);
+	json_set_alloc_funcs(json_alloc, mem_free);
 	json_object_seed(0); /* 0: jansson takes a random one */
 }
 
 json_t *json_parse(struct str text, const char *what, struct err *err)
 {
 	json_error_t error;
-	json_t *value = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	json_t *value;
 
+	alloc_failed = false;
+	value = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (value)
 		return value;
-	if (json_error_code(&error) == json_error_out_of_memory)
+	if (alloc_failed)
 		err_nomem(err);
 	else
 		err_set(err, ERR_CORRUPT, "%s: line %d column %d: %s", what, error.line, error.column, error.text);
