@@ -188,6 +188,10 @@ int config_unknown_key(const struct yaml_node *node, const char *where, const ch
 {
 	const char *near = str_nearest(str_of(node->key), names);
 
+	for (size_t i = 0; !near && names[i] && strlen(node->key) > 2; i++) { /* "password" for password_env */
+		if (str_starts(str_of(names[i]), node->key))
+			near = names[i];
+	}
 	if (near)
 		return yaml_tree_error(node, err, "unknown key '%s'%s%s; did you mean '%s'?", node->key, where ? " in " : "", where ? where : "", near);
 	return yaml_tree_error(node, err, "unknown key '%s'%s%s; 'tarn config reference' lists the keys", node->key, where ? " in " : "", where ? where : "");
