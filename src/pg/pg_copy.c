@@ -34,7 +34,9 @@ int pg_snapshot_import(struct pg_conn *conn, const char *snapshot, struct err *e
 		rc = pg_exec(conn, wbuf_cstr(&sql), err);
 	wbuf_free(&sql);
 	if (rc) {
-		err_prefix(err, "importing snapshot %s (it lives only while the connection that exported it is idle)", snapshot);
+		/* 22023 (42704 in newer servers): no such snapshot */
+		if (rc == ERR_NOT_FOUND || (err && strcmp(err->sqlstate, "22023") == 0))
+			rc = err_set(err, ERR_NOT_FOUND, "%s: snapshot %s is gone: it lives only while the connection that exported it stays open and idle; begin the copy again", conn->label, snapshot);
 		if (pg_exec(conn, "ROLLBACK", NULL))
 			return rc; /* the connection is gone with its transaction */
 	}

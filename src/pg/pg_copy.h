@@ -10,7 +10,7 @@
 
 struct pg_copy;
 
-int pg_snapshot_import(struct pg_conn *conn, const char *snapshot, struct err *err) TARN_MUST_CHECK; /* BEGIN ...; SET TRANSACTION SNAPSHOT */
+int pg_snapshot_import(struct pg_conn *conn, const char *snapshot, struct err *err) TARN_MUST_CHECK; /* BEGIN ...; SET TRANSACTION SNAPSHOT. ERR_NOT_FOUND: the snapshot is gone */
 int pg_snapshot_end(struct pg_conn *conn, struct err *err) TARN_MUST_CHECK;                          /* COMMIT */
 /* rel: put functions bound (pg_types_bind). Columns whose type has no exact binary form are cast to text in the SELECT. Checks first that the table's columns still are rel's (ERR_CONFLICT otherwise). */
 int pg_copy_open(struct pg_conn *conn, const struct relation *rel, struct pg_copy **out, struct err *err) TARN_MUST_CHECK;
