@@ -1,6 +1,7 @@
 /* src/iceberg/ice_table.c — opening an Iceberg table for its one writer: metadata, live entries grouped by manifest; accessors. */
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
+#include "iceberg/ice_vectors.h"
 
 static struct ice_table *of(const struct lake_table *table)
 {
@@ -396,6 +397,17 @@ static void part(struct lake_pending *pending, struct catalog_commit *out)
 	*out = (struct catalog_commit){ .namespace_ = pending->table->ns, .table = pending->table->name, .requirements = pending->requirements, .updates = pending->updates };
 }
 
+static const char *summary(const struct lake_table *table, const char *key)
+{
+	const json_t *snapshots = json_object_get(of(table)->metadata, "snapshots"), *snapshot;
+	size_t i;
+
+	json_array_foreach((json_t *)snapshots, i, snapshot)
+		if (json_get_int(snapshot, "snapshot-id", -1) == of(table)->snapshot_id)
+			return json_get_str(json_object_get(snapshot, "summary"), key, NULL);
+	return NULL;
+}
+
 const struct lake_format_ops ice_format_ops = {
 	.name = "iceberg",
 	.create = ice_create,
@@ -406,7 +418,10 @@ const struct lake_format_ops ice_format_ops = {
 	.property = property,
 	.fields = fields,
 	.version = version,
+	.summary = summary,
 	.files = files,
+	.write_vectors = ice_write_vectors,
+	.read_vector = ice_read_vector,
 	.prepare = ice_prepare,
 	.plan_fields = ice_plan_fields,
 	.part = part,

@@ -15,13 +15,14 @@ struct changelog;
 /* The first fields of a changelog table (static). */
 const struct lake_field *changelog_fields(void);
 
-int changelog_open(struct lake *lake, struct lake_table *table, const struct relation *rel, struct changelog **out, struct err *err) TARN_MUST_CHECK;
+int changelog_open(struct lake *lake, struct lake_table *table, const char *name, const struct relation *rel, struct changelog **out, struct err *err) TARN_MUST_CHECK;
 void changelog_close(struct changelog *changelog);
+int changelog_evolve(struct changelog *changelog, const struct relation *rel, const struct lake_field *planned, size_t n_planned, struct err *err) TARN_MUST_CHECK; /* as mirror_evolve */
 /* row_batch (may be NULL): a converted row of the same relation to copy columns from (mirror_apply); needed for unchanged TOAST values, ERR_UNSUPPORTED without. */
 int changelog_append(struct changelog *changelog, const struct tx_head *head, const struct change *change, const struct batch *row_batch, uint32_t row, struct err *err) TARN_MUST_CHECK;
 bool changelog_dirty(const struct changelog *changelog);
 uint64_t changelog_bytes(const struct changelog *changelog);
 int changelog_flush(struct changelog *changelog, struct lake_change *change, struct err *err) TARN_MUST_CHECK;
-void changelog_published(struct changelog *changelog);
+void changelog_taken(struct changelog *changelog); /* as mirror_taken; nothing is pending any more */
 
 #endif

@@ -15,19 +15,23 @@
 
 struct mirror;
 
-/* table: borrowed until mirror_close. rel: the shape of coming changes, put functions bound; its columns must be in the table by name and type (ERR_IDENTITY). */
-int mirror_open(struct lake *lake, struct lake_table *table, const struct relation *rel, struct mirror **out, struct err *err) TARN_MUST_CHECK;
+/* table: borrowed until mirror_close. name: the table's in the lake ("bank.users"), for messages. rel: the shape of coming changes, put functions bound; its columns must be in the table by name and type (ERR_IDENTITY). */
+int mirror_open(struct lake *lake, struct lake_table *table, const char *name, const struct relation *rel, struct mirror **out, struct err *err) TARN_MUST_CHECK;
 void mirror_close(struct mirror *mirror);
+/* Later changes have this shape: old columns in place or moved, new ones among planned (fields the next commit adds; borrowed until mirror_published). The key must be the same. */
+int mirror_evolve(struct mirror *mirror, const struct relation *rel, const struct lake_field *planned, size_t n_planned, struct err *err) TARN_MUST_CHECK;
 /* Insert, update, delete or truncate. For insert and update *batch and *row say where the new row lies until the next call (unchanged TOAST values filled in), so that
  * the changelog can copy from there; NULL otherwise. */
 int mirror_apply(struct mirror *mirror, const struct change *change, const struct batch **batch, uint32_t *row, struct err *err) TARN_MUST_CHECK;
-/* A row of the initial copy: fill columns 0 .. rel->n_columns-1 at batch->n, then data_writer_next. No index, no duplicates checked. */
-int mirror_copy_row(struct mirror *mirror, struct batch **batch, struct err *err) TARN_MUST_CHECK;
+/* Rows of a copy: a batch with room to fill (columns 0 .. rel->n_columns-1 from batch->n on); then mirror_copied says how many rows came. No duplicates are checked. */
+int mirror_copy_batch(struct mirror *mirror, struct batch **batch, struct err *err) TARN_MUST_CHECK;
+void mirror_copied(struct mirror *mirror, uint64_t rows);
 bool mirror_dirty(const struct mirror *mirror);        /* something to publish */
 uint64_t mirror_bytes(const struct mirror *mirror);    /* pending, estimate */
 uint64_t mirror_rows(const struct mirror *mirror);     /* live rows, pending ones included */
 /* Finishes files and writes vectors; change gets added, removed, dvs (arrays owned by the mirror until the next call). */
 int mirror_flush(struct mirror *mirror, struct lake_change *change, struct err *err) TARN_MUST_CHECK;
+void mirror_taken(struct mirror *mirror); /* the format's prepare took the files of the last flush: they are no longer the mirror's to free */
 /* The change was committed (format->done was called): nothing is pending any more. */
 int mirror_published(struct mirror *mirror, struct err *err) TARN_MUST_CHECK;
 

@@ -1,0 +1,470 @@
+/* src/pipeline/apply.c — the loop from journal to tables. */
+#include <stdio.h>
+
+#include "base/env.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pg/pg_types.h"
+#include "pipeline/apply_int.h"
+
+#define RETRY_US_MIN 500000
+#define RETRY_US_MAX 30000000
+#define VIEWS_EVERY_US 200000
+#define RECOPY_EVERY_US 1000000
+
+bool apply_stopping(struct apply *a)
+{
+	bool stopping;
+
+	monitor_lock(&a->lock);
+	stopping = a->stopping;
+	monitor_unlock(&a->lock);
+	return stopping;
+}
+
+static enum table_state state_of(struct apply *a, const struct pipe_table *t)
+{
+	enum table_state state;
+
+	monitor_lock(&a->lock);
+	state = t->state;
+	monitor_unlock(&a->lock);
+	return state;
+}
+
+/* --- opening --- */
+
+static int add_tables(struct apply *a, struct err *err)
+{
+	const struct pg_tables *found = source_tables(a->source);
+
+	a->tables = mem_array(found->n ? found->n : 1, sizeof *a->tables);
+	a->views = mem_array(found->n ? found->n : 1, sizeof *a->views);
+	if (!a->tables || !a->views)
+		return err_nomem(err);
+	for (size_t i = 0; i < found->n; i++) {
+		struct pipe_table *t;
+		int rc = pipe_table_new(&a->ctx, found->tables[i].rel, &t, err);
+
+		if (rc)
+			return rc;
+		a->tables[a->n_tables++] = t;
+		t->copy_rows_expected = found->tables[i].rows_estimate > 0 ? (uint64_t)found->tables[i].rows_estimate : 0;
+		for (size_t j = 0; j + 1 < a->n_tables; j++)
+			if (strcmp(a->tables[j]->lake_name, t->lake_name) == 0)
+				return err_set(err, ERR_CONFIG, "source tables %s and %s would both become lake table %s; leave one out of tables:", a->tables[j]->label, t->label, t->mirror_name);
+	}
+	return ERR_OK;
+}
+
+static int load_position(struct apply *a, struct err *err)
+{
+	struct catalog *catalog = a->lake->catalog;
+	struct catalog_position position = { 0 };
+	int rc = catalog->ops->position_load(catalog, a->conf->from, &position, err);
+
+	if (rc && rc != ERR_NOT_FOUND)
+		return rc;
+	a->ctx.writer_epoch = position.writer_epoch + 1;
+	if (!rc && position.system_id == a->ctx.system_id)
+		a->ctx.known_lsn = a->stored = position.lsn;
+	return ERR_OK;
+}
+
+/* Taking the pipeline: from here on a writer with an older epoch is refused by the catalog. */
+static int take_epoch(struct apply *a, struct err *err)
+{
+	struct catalog_position position = {
+		.pipeline = a->conf->from, .lsn = a->ctx.known_lsn, .system_id = a->ctx.system_id, .timeline = a->ctx.timeline, .writer_epoch = a->ctx.writer_epoch,
+	};
+	enum commit_result result;
+
+	return a->lake->catalog->ops->commit(a->lake->catalog, NULL, 0, &position, &result, err);
+}
+
+int apply_open(const struct config *config, const struct config_pipeline *conf, struct source *source, struct lake *lake, struct apply **out, struct err *err)
+{
+	struct apply *a = mem_zero(sizeof *a);
+	struct journal_identity identity = source_identity(source);
+	int rc;
+
+	if (!a)
+		return err_nomem(err);
+	monitor_init(&a->lock);
+	a->config = config;
+	a->conf = conf;
+	a->source = source;
+	a->lake = lake;
+	a->ctx = (struct pipe_context){ .lake = lake, .source = conf->from, .with_mirror = conf->mirror, .with_changelog = conf->changelog, .system_id = identity.system_id, .timeline = identity.timeline };
+	rc = load_position(a, err);
+	if (!rc)
+		rc = take_epoch(a, err);
+	if (!rc)
+		rc = add_tables(a, err);
+	if (rc) {
+		apply_close(a);
+		return err_prefix(err, "pipeline %s", conf->from);
+	}
+	*out = a;
+	return ERR_OK;
+}
+
+void apply_close(struct apply *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < a->n_tables; i++)
+		pipe_table_free(a->tables[i]);
+	mem_free(a->tables);
+	mem_free(a->views);
+	monitor_free(&a->lock);
+	mem_free(a);
+}
+
+/* --- tables --- */
+
+static void stop_table(struct apply *a, struct pipe_table *t, const struct err *why)
+{
+	monitor_lock(&a->lock);
+	pipe_table_stop(t, why);
+	monitor_unlock(&a->lock);
+	apply_refresh_views(a, true);
+}
+
+/* A table's own error stops it; an error of the world (disk, memory, connection) makes the whole pipeline try again. */
+static bool is_tables_own(int rc)
+{
+	enum err_class class = err_class_of(rc);
+
+	return rc != ERR_FENCED && rc != ERR_IO && class != ERR_CLASS_TRANSIENT && class != ERR_CLASS_LIMIT;
+}
+
+static int check_reachable(struct apply *a, struct pipe_table *t, struct err *err)
+{
+	uint64_t floor = position_floor(source_position(a->source)), first = journal_first_commit_lsn(source_journal(a->source));
+	const char *gap = source_gap(a->source);
+	char position[LSN_TEXT_MAX];
+
+	if (gap && t->position + 1 < floor)
+		return err_set(err, ERR_GAP, "%s", gap);
+	if (t->position + 1 < floor || t->position < first)
+		return err_set(err, ERR_GAP, "table %s stands at %s but the journal begins later; the changes between are no longer there; copy the table again: tarn table recopy %s",
+		               t->mirror_name, lsn_text(t->position, position), t->mirror_name);
+	return ERR_OK;
+}
+
+static int open_table(struct apply *a, struct pipe_table *t, struct err *err)
+{
+	struct err why = { 0 };
+	int rc = pipe_table_open(t, &why);
+
+	if (!rc && t->state == TABLE_RUNNING)
+		rc = check_reachable(a, t, &why);
+	if (!rc && t->recopy)
+		t->state = TABLE_NEW;
+	if (rc && is_tables_own(rc)) {
+		stop_table(a, t, &why);
+		return ERR_OK;
+	}
+	if (rc) {
+		*err = why;
+		return rc;
+	}
+	monitor_lock(&a->lock);
+	if (t->state == TABLE_NEW)
+		pipe_table_close(t); /* the copier's now */
+	monitor_wake(&a->lock);
+	monitor_unlock(&a->lock);
+	return ERR_OK;
+}
+
+static int open_tables(struct apply *a, struct err *err)
+{
+	for (size_t i = 0; i < a->n_tables; i++) {
+		enum table_state state = state_of(a, a->tables[i]);
+		int rc = state == TABLE_COPYING || state == TABLE_STOPPED ? ERR_OK : open_table(a, a->tables[i], err);
+
+		if (rc)
+			return rc;
+	}
+	return ERR_OK;
+}
+
+static void close_tables(struct apply *a)
+{
+	if (a->reader)
+		journal_reader_close(a->reader);
+	a->reader = NULL;
+	for (size_t i = 0; i < a->n_tables; i++)
+		if (state_of(a, a->tables[i]) != TABLE_COPYING)
+			pipe_table_close(a->tables[i]);
+	a->oldest_pending_us = 0;
+}
+
+static int bind_relation(struct relation *rel, struct err *err) { return rel->unsupported ? ERR_OK : pg_types_bind(rel, err); }
+
+/* From the lowest position of the running tables; those ahead skip what they have. */
+static int open_reader(struct apply *a, struct err *err)
+{
+	uint64_t from = UINT64_MAX;
+
+	if (a->reader)
+		journal_reader_close(a->reader);
+	a->reader = NULL;
+	for (size_t i = 0; i < a->n_tables; i++)
+		if (state_of(a, a->tables[i]) == TABLE_RUNNING && a->tables[i]->applied < from)
+			from = a->tables[i]->applied;
+	if (from == UINT64_MAX)
+		return ERR_OK; /* nothing runs yet */
+	a->applied = from;
+	return journal_reader_open(source_journal(a->source), from, bind_relation, &a->reader, err);
+}
+
+/* --- the loop --- */
+
+static struct pipe_table *find_table(struct apply *a, uint32_t rel_id)
+{
+	for (size_t i = 0; i < a->n_tables; i++)
+		if (a->tables[i]->rel_id == rel_id)
+			return a->tables[i];
+	return NULL;
+}
+
+static int on_change(struct apply *a, const struct tx_head *head, const struct change *change, struct pipe_table **last, struct err *err)
+{
+	struct pipe_table *t = *last && (*last)->rel_id == change->rel->id ? *last : find_table(a, change->rel->id);
+	struct err why = { 0 };
+	int rc;
+
+	*last = t;
+	/* state may only go from COPYING to NEW or RUNNING beside us, and then attach is set: reading it without the lock is enough here */
+	if (!t || t->state != TABLE_RUNNING || !(t->mirror || t->changelog) || head->commit_lsn <= t->applied)
+		return ERR_OK;
+	rc = pipe_table_apply(t, head, change, &why);
+	if (!rc) {
+		if (!a->oldest_pending_us)
+			a->oldest_pending_us = env_mono_us();
+		return ERR_OK;
+	}
+	if (is_tables_own(rc)) {
+		char place[256];
+
+		err_prefix(&why, "transaction %llX/%llX (%s)", (unsigned long long)(head->commit_lsn >> 32), (unsigned long long)(head->commit_lsn & 0xffffffff),
+		           journal_reader_place(a->reader, place, sizeof place));
+		stop_table(a, t, &why);
+		return ERR_OK;
+	}
+	*err = why;
+	return rc;
+}
+
+static void on_commit(struct apply *a, const struct tx_head *head)
+{
+	a->applied = head->commit_lsn;
+	a->applied_end = head->end_lsn;
+	for (size_t i = 0; i < a->n_tables; i++)
+		if (a->tables[i]->state == TABLE_RUNNING && a->tables[i]->applied < head->commit_lsn)
+			a->tables[i]->applied = head->commit_lsn;
+	position_applied(source_position(a->source), head->commit_lsn);
+}
+
+static uint64_t pending_bytes(const struct apply *a)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < a->n_tables; i++)
+		if (a->tables[i]->state == TABLE_RUNNING)
+			n += pipe_table_bytes(a->tables[i]);
+	return n;
+}
+
+static int64_t publish_due_in(const struct apply *a)
+{
+	int64_t due;
+
+	if (!a->oldest_pending_us)
+		return VIEWS_EVERY_US;
+	due = a->publish_started_us + a->config->publish_interval_us - env_mono_us();
+	return due < 0 ? 0 : due > VIEWS_EVERY_US ? VIEWS_EVERY_US : due;
+}
+
+static int maybe_publish(struct apply *a, unsigned *since_check, struct err *err)
+{
+	bool many = ++*since_check % 256 == 0 && pending_bytes(a) > (uint64_t)a->config->publish_max_bytes;
+
+	if (!many && (!a->oldest_pending_us || publish_due_in(a) > 0))
+		return ERR_OK;
+	return apply_publish(a, err);
+}
+
+static int attach_copied(struct apply *a, struct err *err)
+{
+	bool attach;
+	int rc;
+
+	monitor_lock(&a->lock);
+	attach = a->attach;
+	a->attach = false;
+	monitor_unlock(&a->lock);
+	if (!attach)
+		return ERR_OK;
+	rc = a->oldest_pending_us ? apply_publish(a, err) : ERR_OK;
+	for (size_t i = 0; !rc && i < a->n_tables; i++)
+		if (state_of(a, a->tables[i]) == TABLE_RUNNING && !a->tables[i]->mirror && !a->tables[i]->changelog)
+			rc = open_table(a, a->tables[i], err);
+	return rc ? rc : open_reader(a, err);
+}
+
+/* Between transactions: what is not part of applying. */
+static int housekeeping(struct apply *a, struct err *err)
+{
+	int64_t now = env_mono_us();
+	int rc = attach_copied(a, err);
+
+	apply_refresh_views(a, false);
+	if (!rc && now - a->recopy_us > RECOPY_EVERY_US) {
+		a->recopy_us = now;
+		apply_take_recopies(a);
+	}
+	if (!rc)
+		rc = apply_store_position(a, err);
+	return rc ? rc : apply_trim(a, err);
+}
+
+static void note_idle(struct apply *a)
+{
+	/* The journal has nothing more: what was applied is all there is, and all of it is published. */
+	if (!a->oldest_pending_us && a->applied)
+		position_published(source_position(a->source), a->applied, a->applied_end);
+}
+
+static int read_one(struct apply *a, enum journal_event *event, struct tx_head *head, struct change *change, struct err *err)
+{
+	if (a->reader)
+		return journal_read(a->reader, publish_due_in(a), event, head, change, err);
+	*event = JOURNAL_TIMEOUT;
+	monitor_lock(&a->lock);
+	if (!a->stopping && !a->attach)
+		monitor_wait(&a->lock, VIEWS_EVERY_US);
+	monitor_unlock(&a->lock);
+	return ERR_OK;
+}
+
+static int run_loop(struct apply *a, struct err *err)
+{
+	struct pipe_table *last = NULL;
+	struct tx_head head = { 0 };
+	struct change change = { 0 };
+	unsigned since_check = 0;
+	int rc = ERR_OK;
+
+	while (!rc && !apply_stopping(a)) {
+		enum journal_event event;
+
+		rc = read_one(a, &event, &head, &change, err);
+		if (rc)
+			break;
+		/* a whole transaction at a stretch */
+		while (!rc && (event == JOURNAL_BEGIN || event == JOURNAL_CHANGE)) {
+			if (event == JOURNAL_CHANGE)
+				rc = on_change(a, &head, &change, &last, err);
+			if (!rc)
+				rc = journal_read(a->reader, -1, &event, &head, &change, err);
+		}
+		if (!rc && event == JOURNAL_COMMIT)
+			on_commit(a, &head);
+		if (!rc && event == JOURNAL_TIMEOUT)
+			note_idle(a);
+		if (!rc)
+			rc = maybe_publish(a, &since_check, err);
+		if (!rc && (event != JOURNAL_COMMIT || since_check % 64 == 0))
+			rc = housekeeping(a, err);
+		if (event == JOURNAL_CLOSED)
+			break;
+	}
+	if (!rc && a->oldest_pending_us)
+		rc = apply_publish(a, err);
+	return rc;
+}
+
+static int run_once(struct apply *a, struct err *err)
+{
+	int rc = open_tables(a, err);
+
+	if (!rc)
+		rc = open_reader(a, err);
+	if (rc)
+		return rc;
+	monitor_lock(&a->lock);
+	a->reason[0] = '\0';
+	monitor_unlock(&a->lock);
+	apply_refresh_views(a, true);
+	return run_loop(a, err);
+}
+
+static void set_waiting(struct apply *a, const struct err *why)
+{
+	monitor_lock(&a->lock);
+	snprintf(a->reason, sizeof a->reason, "%s", why->text);
+	if (why->code == ERR_FENCED) {
+		a->fatal = true;
+		a->fatal_err = *why;
+	}
+	monitor_unlock(&a->lock);
+}
+
+static void apply_main(void *arg)
+{
+	struct apply *a = arg;
+	int64_t delay = RETRY_US_MIN;
+
+	while (!apply_stopping(a)) {
+		int64_t started = env_mono_us();
+		struct err err = { 0 };
+		int rc = run_once(a, &err);
+
+		close_tables(a);
+		if (!rc)
+			continue;
+		set_waiting(a, &err);
+		log_error("pipeline", "pipeline %s: %s", a->conf->from, err.text);
+		if (env_mono_us() - started > 2 * RETRY_US_MAX)
+			delay = RETRY_US_MIN;
+		monitor_lock(&a->lock);
+		if (!a->stopping)
+			monitor_wait(&a->lock, delay);
+		monitor_unlock(&a->lock);
+		delay = delay * 2 > RETRY_US_MAX ? RETRY_US_MAX : delay * 2;
+	}
+}
+
+int apply_start(struct apply *a, struct err *err)
+{
+	int rc = thread_start(&a->copier, "copier", copier_main, a, err);
+
+	return rc ? rc : thread_start(&a->thread, "apply", apply_main, a, err);
+}
+
+void apply_stop(struct apply *a)
+{
+	monitor_lock(&a->lock);
+	a->stopping = a->stop_copier = true;
+	monitor_wake(&a->lock);
+	monitor_unlock(&a->lock);
+	journal_stop_readers(source_journal(a->source));
+	thread_join(a->thread);
+	thread_join(a->copier);
+	a->thread = a->copier = NULL;
+}
+
+bool apply_fatal(struct apply *a, struct err *why)
+{
+	bool fatal;
+
+	monitor_lock(&a->lock);
+	fatal = a->fatal;
+	*why = a->fatal_err;
+	monitor_unlock(&a->lock);
+	return fatal;
+}

@@ -1,0 +1,60 @@
+/* src/pipeline/apply_int.h — inside of the apply side; only src/pipeline/apply*.c and copier.c include this. */
+#ifndef TARN_PIPELINE_APPLY_INT_H
+#define TARN_PIPELINE_APPLY_INT_H
+
+#include "base/thread.h"
+#include "pipeline/apply.h"
+
+/* What status reads: copied under the lock, so that it never waits for a publish. */
+struct table_view {
+	enum table_state state;
+	char reason[ERR_TEXT_MAX];
+	uint64_t position, applied, rows;
+	int64_t last_commit_ts_us, copy_started_us, version;
+	uint64_t copied, copy_expected;
+	struct table_counts counts;
+};
+
+struct apply {
+	const struct config *config;
+	const struct config_pipeline *conf;
+	struct source *source;
+	struct lake *lake;
+	struct pipe_context ctx;
+	struct pipe_table **tables;    /* fixed after open */
+	size_t n_tables;
+
+	struct thread *thread, *copier;
+	struct monitor lock;           /* guards what follows, and the state of tables between apply and copier */
+	bool stopping, stop_copier;
+	bool fatal;
+	struct err fatal_err;
+	struct table_view *views;
+	char reason[ERR_TEXT_MAX];     /* why the whole pipeline waits; "" when it runs */
+	uint64_t publishes;
+	int64_t last_publish_us;       /* duration */
+	bool copying;                  /* the copier works: the journal is not trimmed */
+	bool attach;                   /* the copier finished a table: the apply thread opens it */
+
+	/* apply thread only */
+	struct journal_reader *reader;
+	uint64_t applied, applied_end; /* commit and end LSN of the newest transaction applied */
+	uint64_t stored;               /* pipeline position in the catalog */
+	int64_t publish_started_us;    /* of the last publish */
+	int64_t oldest_pending_us;     /* 0: nothing pending */
+	int64_t views_us, stored_us, recopy_us;
+};
+
+bool apply_stopping(struct apply *a);
+void apply_refresh_views(struct apply *a, bool now);
+/* apply_publish.c: publishes all dirty tables at position a->applied. After an error all tables must be closed and opened again. */
+int apply_publish(struct apply *a, struct err *err) TARN_MUST_CHECK;
+int apply_store_position(struct apply *a, struct err *err) TARN_MUST_CHECK; /* without table commits, when it moved and it is time */
+int apply_trim(struct apply *a, struct err *err) TARN_MUST_CHECK;
+/* copier.c */
+void copier_main(void *apply);
+/* apply_recopy.c: requests left by `tarn table recopy` */
+void apply_take_recopies(struct apply *a);
+void apply_recopy_done(struct apply *a, const struct pipe_table *table);
+
+#endif

@@ -1,0 +1,185 @@
+/* src/pipeline/apply_publish.c — one commit of all dirty tables; the pipeline's position; trimming the journal. */
+#include <stdio.h>
+
+#include "base/env.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pipeline/apply_int.h"
+
+#define STORE_EVERY_US 10000000
+
+struct publish {
+	struct apply *a;
+	struct pipe_table **tables;   /* dirty ones */
+	struct pipe_texts *texts;
+	struct publish_part *parts;
+	size_t *n_parts;              /* per table */
+	size_t n_tables, n_all;
+};
+
+/* Complete for all tables up to here: a stopped table holds it, so that its journal is kept. */
+static uint64_t pipeline_lsn(const struct apply *a)
+{
+	uint64_t lsn = a->applied;
+
+	for (size_t i = 0; i < a->n_tables; i++) {
+		const struct pipe_table *t = a->tables[i];
+
+		if (t->state == TABLE_STOPPED && t->position > 0 && !t->released && t->position < lsn)
+			lsn = t->position;
+		if (t->state == TABLE_RUNNING && t->applied < lsn)
+			lsn = t->applied;
+	}
+	return lsn < a->stored ? a->stored : lsn;
+}
+
+static struct catalog_position position_of(const struct apply *a)
+{
+	return (struct catalog_position){
+		.pipeline = a->conf->from, .lsn = pipeline_lsn(a), .system_id = a->ctx.system_id, .timeline = a->ctx.timeline, .writer_epoch = a->ctx.writer_epoch,
+	};
+}
+
+static int gather(struct publish *p, struct err *err)
+{
+	struct apply *a = p->a;
+
+	p->tables = mem_array(a->n_tables + 1, sizeof *p->tables);
+	p->texts = mem_array(a->n_tables + 1, sizeof *p->texts);
+	p->parts = mem_array(2 * a->n_tables + 1, sizeof *p->parts);
+	p->n_parts = mem_array(a->n_tables + 1, sizeof *p->n_parts);
+	if (!p->tables || !p->texts || !p->parts || !p->n_parts)
+		return err_nomem(err);
+	for (size_t i = 0; i < a->n_tables; i++) {
+		struct pipe_table *t = a->tables[i];
+		size_t n;
+		int rc;
+
+		if (t->state != TABLE_RUNNING || !pipe_table_dirty(t))
+			continue;
+		rc = pipe_table_flush(t, t->applied, &p->texts[p->n_tables], p->parts + p->n_all, &n, err);
+		if (rc)
+			return err_prefix(err, "table %s", t->mirror_name);
+		p->tables[p->n_tables] = t;
+		p->n_parts[p->n_tables++] = n;
+		p->n_all += n;
+	}
+	return ERR_OK;
+}
+
+static int take_over(struct publish *p, struct err *err)
+{
+	int rc = ERR_OK;
+
+	for (size_t i = 0; !rc && i < p->n_tables; i++)
+		rc = pipe_table_published(p->tables[i], p->tables[i]->applied, err);
+	return rc;
+}
+
+static void mark_taken(struct publish *p)
+{
+	struct publish_part *part = p->parts;
+
+	for (size_t i = 0; i < p->n_tables; i++) {
+		pipe_table_taken(p->tables[i], part, p->n_parts[i]);
+		part += p->n_parts[i];
+	}
+}
+
+static void sweep(struct publish *p)
+{
+	for (size_t i = 0; i < p->n_all; i++) {
+		struct err err = { 0 };
+		size_t n;
+
+		if (p->parts[i].table->ops->sweep(p->parts[i].table, &n, &err))
+			log_warn("lake", "removing expired files: %s", err.text);
+	}
+}
+
+static int commit(struct publish *p, struct err *err)
+{
+	struct apply *a = p->a;
+	struct catalog_position position = position_of(a);
+	enum commit_result result;
+	int rc = lake_publish(a->lake, p->parts, p->n_all, &position, &result, err);
+
+	mark_taken(p);
+	if (result == COMMIT_DONE)
+		a->stored = position.lsn;
+	if (rc)
+		return rc;
+	return take_over(p, err);
+}
+
+int apply_publish(struct apply *a, struct err *err)
+{
+	struct publish p = { .a = a };
+	int64_t started = env_mono_us();
+	int rc = gather(&p, err);
+
+	FAILPOINT("apply.publish.flushed");
+	if (!rc && p.n_all > 0)
+		rc = commit(&p, err);
+	if (!rc) {
+		a->publish_started_us = started;
+		a->oldest_pending_us = 0;
+		position_published(source_position(a->source), a->applied, a->applied_end);
+		monitor_lock(&a->lock);
+		a->publishes += p.n_all > 0;
+		a->last_publish_us = env_mono_us() - started;
+		monitor_unlock(&a->lock);
+		apply_refresh_views(a, true);
+		sweep(&p);
+	}
+	mem_free(p.tables);
+	mem_free(p.texts);
+	mem_free(p.parts);
+	mem_free(p.n_parts);
+	return rc;
+}
+
+int apply_store_position(struct apply *a, struct err *err)
+{
+	struct catalog_position position = position_of(a);
+	enum commit_result result;
+	int64_t now = env_mono_us();
+	int rc;
+
+	if (a->oldest_pending_us || position.lsn <= a->stored || now - a->stored_us < STORE_EVERY_US)
+		return ERR_OK;
+	a->stored_us = now;
+	rc = a->lake->catalog->ops->commit(a->lake->catalog, NULL, 0, &position, &result, err);
+	if (!rc)
+		a->stored = position.lsn;
+	return rc;
+}
+
+/* A stopped table keeps its journal until the journal is nearly full; then the others come first. */
+static void release_stopped(struct apply *a)
+{
+	if (journal_bytes(source_journal(a->source)) < (uint64_t)a->config->journal_max_bytes / 10 * 9)
+		return;
+	for (size_t i = 0; i < a->n_tables; i++) {
+		struct pipe_table *t = a->tables[i];
+
+		if (t->state != TABLE_STOPPED || t->released || t->position == 0)
+			continue;
+		t->released = true;
+		log_error("pipeline", "table %s: the journal is nearly full, so the changes kept for this stopped table are given up; copy it again: tarn table recopy %s", t->mirror_name, t->mirror_name);
+	}
+}
+
+int apply_trim(struct apply *a, struct err *err)
+{
+	bool copying;
+
+	monitor_lock(&a->lock);
+	copying = a->copying;
+	monitor_unlock(&a->lock);
+	if (copying || a->stored == 0)
+		return ERR_OK;
+	release_stopped(a);
+	return journal_trim(source_journal(a->source), a->stored, err);
+}

@@ -1,0 +1,441 @@
+/* src/pipeline/pipe_table.c — opening, applying, publishing one table. */
+#include "pipeline/pipe_table.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/env.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pipeline/table_schema.h"
+
+#define CHANGES_SUFFIX "__changes"
+
+const char *table_state_name(enum table_state state)
+{
+	static const char *const names[] = { "new", "copying", "running", "stopped" };
+
+	return names[state];
+}
+
+/* public.users becomes users; other schemas keep theirs: sales.users becomes sales__users. */
+static void name_in_lake(const struct relation *rel, char *out, size_t n)
+{
+	if (strcmp(rel->schema, "public") == 0)
+		snprintf(out, n, "%s", rel->name);
+	else
+		snprintf(out, n, "%s__%s", rel->schema, rel->name);
+}
+
+int pipe_table_new(const struct pipe_context *ctx, struct relation *rel, struct pipe_table **out, struct err *err)
+{
+	struct pipe_table *t = mem_zero(sizeof *t);
+
+	if (!t)
+		return err_nomem(err);
+	t->ctx = ctx;
+	t->rel = relation_ref(rel);
+	t->rel_id = rel->id;
+	snprintf(t->label, sizeof t->label, "%.70s.%.70s", rel->schema, rel->name);
+	name_in_lake(rel, t->lake_name, sizeof t->lake_name - sizeof CHANGES_SUFFIX);
+	snprintf(t->mirror_name, sizeof t->mirror_name, "%s.%s", ctx->source, t->lake_name);
+	snprintf(t->changelog_name, sizeof t->changelog_name, "%s.%s" CHANGES_SUFFIX, ctx->source, t->lake_name);
+	*out = t;
+	return ERR_OK;
+}
+
+void pipe_table_free(struct pipe_table *t)
+{
+	if (!t)
+		return;
+	pipe_table_close(t);
+	relation_unref(t->rel);
+	mem_free(t);
+}
+
+static void clear_plan(struct pipe_table *t)
+{
+	lake_fields_free(t->planned, t->n_planned);
+	lake_fields_free(t->planned_changes, t->n_planned_changes);
+	t->planned = t->planned_changes = NULL;
+	t->n_planned = t->n_planned_changes = 0;
+}
+
+void pipe_table_close(struct pipe_table *t)
+{
+	mirror_close(t->mirror);
+	changelog_close(t->changelog);
+	t->mirror = NULL;
+	t->changelog = NULL;
+	clear_plan(t);
+	if (t->mirror_table)
+		t->mirror_table->ops->close(t->mirror_table);
+	if (t->changelog_table)
+		t->changelog_table->ops->close(t->changelog_table);
+	t->mirror_table = t->changelog_table = NULL;
+	t->applied = t->position;
+}
+
+void pipe_table_stop(struct pipe_table *t, const struct err *why)
+{
+	const char *fields[] = { "table", t->mirror_name, NULL };
+
+	t->state = TABLE_STOPPED;
+	t->reason_code = why->code;
+	snprintf(t->reason, sizeof t->reason, "%s", why->text);
+	pipe_table_close(t);
+	log_msg(LOG_ERROR, "pipeline", fields, "table %s is stopped: %s", t->mirror_name, why->text);
+}
+
+static int evolve(struct pipe_table *t, const struct relation *rel, struct err *err);
+
+/* --- opening --- */
+
+struct stored { bool has_position; uint64_t lsn, epoch; };
+
+static int read_stored(const struct pipe_table *t, const struct lake_table *table, const char *name, struct stored *out, struct err *err)
+{
+	const char *lsn = table->ops->property(table, LAKE_KEY_LSN), *epoch = table->ops->property(table, LAKE_KEY_EPOCH);
+	const char *system_id = table->ops->property(table, LAKE_KEY_SYSTEM_ID);
+	uint64_t id;
+
+	*out = (struct stored){ 0 };
+	if (!lsn)
+		return table->ops->version(table) < 0 ? ERR_OK
+		                                      : err_set(err, ERR_IDENTITY,
+		                                                "table %s has rows but no stored position (%s); it was not written by tarn or was restored without its "
+		                                                "properties; drop or rename it, or copy it again: tarn table recopy %s",
+		                                                name, LAKE_KEY_LSN, name);
+	if (!str_to_lsn(str_of(lsn), &out->lsn) || (epoch && !str_to_u64(str_of(epoch), &out->epoch)))
+		return err_set(err, ERR_CORRUPT, "table %s: its stored position '%s' cannot be read", name, lsn);
+	out->has_position = true;
+	if (system_id && (!str_to_u64(str_of(system_id), &id) || id != t->ctx->system_id))
+		return err_set(err, ERR_IDENTITY,
+		               "table %s was filled from the PostgreSQL cluster with system identifier %s, but source %s is %llu; point the source at the old cluster, or copy "
+		               "the table again: tarn table recopy %s",
+		               name, system_id, t->ctx->source, (unsigned long long)t->ctx->system_id, name);
+	return ERR_OK;
+}
+
+/* After a commit of ours the version's summary and the table's property carry the same commit id. Rows changed by somebody else would make the promise false. */
+static int check_foreign(const struct lake_table *table, const char *name, struct err *err)
+{
+	const char *ours = table->ops->property(table, LAKE_KEY_COMMIT_ID), *found = table->ops->summary(table, LAKE_KEY_COMMIT_ID);
+	const char *operation = table->ops->summary(table, "operation");
+
+	if (table->ops->version(table) < 0 || !ours || (found && strcmp(ours, found) == 0) || (operation && strcmp(operation, "replace") == 0))
+		return ERR_OK;
+	return err_set(err, ERR_IDENTITY,
+	               "table %s was changed by another writer (table version %lld, operation %s, engine %s); its rows need not equal the source any more; undo it with: tarn table "
+	               "rollback %s, or copy the table again: tarn table recopy %s",
+	               name, (long long)table->ops->version(table), operation ? operation : "unknown", table->ops->summary(table, "engine-name") ? table->ops->summary(table, "engine-name") : "unknown",
+	               name, name);
+}
+
+static int open_one(struct pipe_table *t, bool changelog, struct lake_table **table, struct err *err)
+{
+	struct lake *lake = t->ctx->lake;
+	char lake_name[160];
+	int rc;
+
+	snprintf(lake_name, sizeof lake_name, "%s%s", t->lake_name, changelog ? CHANGES_SUFFIX : "");
+	rc = lake->format->open(lake->catalog, lake->store, t->ctx->source, lake_name, &lake->keep, table, err);
+	if (rc == ERR_NOT_FOUND) {
+		rc = table_schema_create(lake, t->ctx->source, lake_name, t->rel, changelog, err);
+		if (!rc)
+			rc = lake->format->open(lake->catalog, lake->store, t->ctx->source, lake_name, &lake->keep, table, err);
+	}
+	return rc;
+}
+
+static int open_lake_tables(struct pipe_table *t, struct err *err)
+{
+	int rc = ERR_OK;
+
+	if (t->ctx->with_mirror)
+		rc = open_one(t, false, &t->mirror_table, err);
+	if (!rc && t->ctx->with_changelog)
+		rc = open_one(t, true, &t->changelog_table, err);
+	return rc;
+}
+
+static int check_one(const struct pipe_table *t, const struct lake_table *table, const char *name, struct stored *stored, struct err *err)
+{
+	int rc;
+
+	*stored = (struct stored){ 0 };
+	if (!table)
+		return ERR_OK;
+	rc = read_stored(t, table, name, stored, err);
+	if (!rc)
+		rc = check_foreign(table, name, err);
+	if (!rc && stored->epoch > t->ctx->writer_epoch)
+		rc = err_set(err, ERR_FENCED, "table %s is owned by a newer writer (epoch %llu, ours is %llu); another tarn writes this lake", name,
+		             (unsigned long long)stored->epoch, (unsigned long long)t->ctx->writer_epoch);
+	return rc;
+}
+
+static int check_tables(struct pipe_table *t, struct err *err)
+{
+	struct stored mirror, changelog;
+	bool both = t->ctx->with_mirror && t->ctx->with_changelog;
+	int rc = check_one(t, t->mirror_table, t->mirror_name, &mirror, err);
+
+	if (!rc)
+		rc = check_one(t, t->changelog_table, t->changelog_name, &changelog, err);
+	if (rc)
+		return rc;
+	t->state = TABLE_NEW;
+	/* One of the two was added to an existing pipeline, or dropped: the pair starts again from a copy. */
+	if (both && mirror.has_position != changelog.has_position)
+		return ERR_OK;
+	if (both && changelog.lsn != mirror.lsn)
+		return err_set(err, ERR_IDENTITY, "tables %s and %s are at different positions; one was restored from an older copy; copy again: tarn table recopy %s",
+		               t->mirror_name, t->changelog_name, t->mirror_name);
+	if (!(t->ctx->with_mirror ? mirror : changelog).has_position)
+		return ERR_OK;
+	t->state = TABLE_RUNNING;
+	t->position = t->ctx->with_mirror ? mirror.lsn : changelog.lsn;
+	/* A table without changes does not commit; the pipeline's position says how far that is known. */
+	if (t->ctx->known_lsn > t->position)
+		t->position = t->ctx->known_lsn;
+	t->applied = t->position;
+	return ERR_OK;
+}
+
+static int open_writers(struct pipe_table *t, struct err *err)
+{
+	int rc = table_schema_narrow(t->mirror_table, t->changelog_table, &t->rel, err);
+
+	if (!rc && t->mirror_table)
+		rc = mirror_open(t->ctx->lake, t->mirror_table, t->mirror_name, t->rel, &t->mirror, err);
+	if (!rc && t->changelog_table)
+		rc = changelog_open(t->ctx->lake, t->changelog_table, t->changelog_name, t->rel, &t->changelog, err);
+	return rc;
+}
+
+int pipe_table_open(struct pipe_table *t, struct err *err)
+{
+	int rc;
+
+	pipe_table_close(t);
+	if (t->rel->unsupported)
+		return err_set(err, ERR_UNSUPPORTED, "%s", t->rel->unsupported);
+	if ((rc = open_lake_tables(t, err)) || (rc = check_tables(t, err)))
+		return rc;
+	return t->state == TABLE_RUNNING ? open_writers(t, err) : ERR_OK;
+}
+
+static int drop_lake_tables(struct pipe_table *t, struct err *err)
+{
+	struct catalog *catalog = t->ctx->lake->catalog;
+	char name[160];
+	int rc = ERR_OK;
+
+	pipe_table_close(t);
+	if (t->ctx->with_mirror)
+		rc = catalog->ops->table_drop(catalog, t->ctx->source, t->lake_name, false, err);
+	snprintf(name, sizeof name, "%s" CHANGES_SUFFIX, t->lake_name);
+	if ((!rc || rc == ERR_NOT_FOUND) && t->ctx->with_changelog)
+		rc = catalog->ops->table_drop(catalog, t->ctx->source, name, false, err);
+	return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+int pipe_table_open_copy(struct pipe_table *t, struct relation *rel, struct err *err)
+{
+	const struct batch *batch;
+	struct err why;
+	uint32_t row;
+	int rc;
+
+	pipe_table_close(t);
+	relation_unref(t->rel);
+	t->rel = relation_ref(rel);
+	rc = open_lake_tables(t, err);
+	if (!rc && open_writers(t, &why)) {
+		/* The shape changed in a way the lake's tables cannot follow: they are made anew. */
+		log_info("pipeline", "tables of %s are made anew: %s", t->label, why.text);
+		rc = drop_lake_tables(t, err);
+		relation_unref(t->rel);
+		t->rel = relation_ref(rel);
+		if (!rc)
+			rc = open_lake_tables(t, err);
+		if (!rc)
+			rc = open_writers(t, err);
+	}
+	if (!rc && t->rel->n_columns != rel->n_columns) {
+		/* Columns the lake lacks are added with the copy's own commit. */
+		struct relation *narrow = t->rel;
+
+		t->rel = relation_ref(rel);
+		rc = evolve(t, rel, err);
+		relation_unref(narrow);
+	}
+	if (!rc && t->mirror)
+		rc = mirror_apply(t->mirror, &(struct change){ .op = OP_TRUNCATE, .rel = t->rel }, &batch, &row, err);
+	return rc;
+}
+
+/* --- applying --- */
+
+static int evolve(struct pipe_table *t, const struct relation *rel, struct err *err)
+{
+	struct lake_table *tables[2] = { t->mirror_table, t->changelog_table };
+	struct lake_field **planned[2] = { &t->planned, &t->planned_changes };
+	size_t *n_planned[2] = { &t->n_planned, &t->n_planned_changes };
+	int rc = t->rel == rel ? ERR_OK : table_schema_check(t->rel, rel, t->mirror_name, err);
+
+	for (int i = 0; !rc && i < 2; i++)
+		if (tables[i])
+			rc = table_schema_plan(tables[i], rel, planned[i], n_planned[i], err);
+	if (!rc && t->mirror)
+		rc = mirror_evolve(t->mirror, rel, t->planned, t->n_planned, err);
+	if (!rc && t->changelog)
+		rc = changelog_evolve(t->changelog, rel, t->planned_changes, t->n_planned_changes, err);
+	if (rc)
+		return rc;
+	relation_ref((struct relation *)rel);
+	relation_unref(t->rel);
+	t->rel = (struct relation *)rel;
+	return ERR_OK;
+}
+
+/* Relation records come again with every segment and session; most say nothing new. */
+static int take_shape(struct pipe_table *t, const struct relation *rel, struct err *err)
+{
+	if (rel->unsupported)
+		return err_set(err, ERR_UNSUPPORTED, "%s", rel->unsupported);
+	if (!relation_same_shape(rel, t->rel))
+		return evolve(t, rel, err);
+	relation_unref(t->rel);
+	t->rel = relation_ref((struct relation *)rel);
+	return ERR_OK;
+}
+
+static void count(struct pipe_table *t, uint8_t op)
+{
+	switch (op) {
+	case OP_INSERT: t->counts.inserts++; break;
+	case OP_UPDATE: t->counts.updates++; break;
+	case OP_DELETE: t->counts.deletes++; break;
+	case OP_TRUNCATE: t->counts.truncates++; break;
+	}
+}
+
+int pipe_table_apply(struct pipe_table *t, const struct tx_head *head, const struct change *change, struct err *err)
+{
+	const struct batch *batch = NULL;
+	uint32_t row = 0;
+	int rc;
+
+	if (change->rel != t->rel && (rc = take_shape(t, change->rel, err)))
+		return rc;
+	if (t->mirror && (rc = mirror_apply(t->mirror, change, &batch, &row, err)))
+		return rc;
+	if (t->changelog && (rc = changelog_append(t->changelog, head, change, batch, row, err)))
+		return rc;
+	count(t, change->op);
+	t->last_commit_ts_us = head->commit_ts_us;
+	return ERR_OK;
+}
+
+bool pipe_table_dirty(const struct pipe_table *t)
+{
+	return (t->mirror && mirror_dirty(t->mirror)) || (t->changelog && changelog_dirty(t->changelog)) || t->n_planned > 0;
+}
+
+uint64_t pipe_table_bytes(const struct pipe_table *t)
+{
+	return (t->mirror ? mirror_bytes(t->mirror) : 0) + (t->changelog ? changelog_bytes(t->changelog) : 0);
+}
+
+/* --- publishing --- */
+
+static size_t fill_texts(const struct pipe_table *t, uint64_t lsn, struct pipe_texts *x)
+{
+	size_t n = 0;
+
+	lsn_text(lsn, x->lsn);
+	snprintf(x->system_id, sizeof x->system_id, "%llu", (unsigned long long)t->ctx->system_id);
+	snprintf(x->timeline, sizeof x->timeline, "%u", t->ctx->timeline);
+	snprintf(x->epoch, sizeof x->epoch, "%llu", (unsigned long long)t->ctx->writer_epoch);
+	snprintf(x->source, sizeof x->source, "%.30s.%.160s", t->ctx->source, t->label);
+	env_uuid_text(x->commit_id);
+	time_text(t->last_commit_ts_us, x->commit_ts);
+	x->kv[n++] = (struct lake_kv){ LAKE_KEY_COMMIT_ID, x->commit_id };
+	x->kv[n++] = (struct lake_kv){ LAKE_KEY_LSN, x->lsn };
+	x->kv[n++] = (struct lake_kv){ LAKE_KEY_EPOCH, x->epoch };
+	x->kv[n++] = (struct lake_kv){ LAKE_KEY_SYSTEM_ID, x->system_id };
+	x->kv[n++] = (struct lake_kv){ LAKE_KEY_TIMELINE, x->timeline };
+	if (t->last_commit_ts_us)
+		x->kv[n++] = (struct lake_kv){ LAKE_KEY_COMMIT_TS, x->commit_ts };
+	x->kv[n++] = (struct lake_kv){ LAKE_KEY_SOURCE, x->source };
+	return n;
+}
+
+static void add_part(struct lake_table *table, const struct lake_change *change, const struct pipe_texts *texts, size_t n_kv, const struct lake_field *planned,
+                     size_t n_planned, struct publish_part *part)
+{
+	bool version = change->n_added > 0 || change->n_removed > 0 || change->n_dvs > 0 || change->remove_all;
+
+	*part = (struct publish_part){ .table = table, .change = *change };
+	/* The commit id names the version it made (check_foreign): without one it stays. It is the first pair. */
+	part->change.properties = version ? texts->kv : texts->kv + 1;
+	part->change.n_properties = version ? n_kv : n_kv - 1;
+	part->change.summary = texts->kv;
+	part->change.n_summary = n_kv;
+	part->change.add_fields = planned;
+	part->change.n_add_fields = n_planned;
+}
+
+int pipe_table_flush(struct pipe_table *t, uint64_t lsn, struct pipe_texts *texts, struct publish_part parts[2], size_t *n_parts, struct err *err)
+{
+	size_t n_kv = fill_texts(t, lsn, texts), n = 0;
+	int rc;
+
+	if (t->mirror) {
+		struct lake_change change = { 0 };
+
+		if ((rc = mirror_flush(t->mirror, &change, err)))
+			return rc;
+		add_part(t->mirror_table, &change, texts, n_kv, t->planned, t->n_planned, &parts[n++]);
+	}
+	if (t->changelog) {
+		struct lake_change change = { 0 };
+
+		if ((rc = changelog_flush(t->changelog, &change, err)))
+			return rc;
+		add_part(t->changelog_table, &change, texts, n_kv, t->planned_changes, t->n_planned_changes, &parts[n++]);
+	}
+	*n_parts = n;
+	return ERR_OK;
+}
+
+void pipe_table_taken(struct pipe_table *t, const struct publish_part *parts, size_t n_parts)
+{
+	for (size_t i = 0; i < n_parts; i++) {
+		if (!parts[i].taken)
+			continue;
+		if (parts[i].table == t->mirror_table)
+			mirror_taken(t->mirror);
+		else
+			changelog_taken(t->changelog);
+	}
+}
+
+int pipe_table_published(struct pipe_table *t, uint64_t lsn, struct err *err)
+{
+	int rc = t->mirror ? mirror_published(t->mirror, err) : ERR_OK;
+
+	/* The planned fields are the table's now; the writers' maps borrow names, so they are made again from it. */
+	if (!rc && t->n_planned + t->n_planned_changes > 0) {
+		if (t->mirror)
+			rc = mirror_evolve(t->mirror, t->rel, NULL, 0, err);
+		if (!rc && t->changelog)
+			rc = changelog_evolve(t->changelog, t->rel, NULL, 0, err);
+		clear_plan(t);
+	}
+	t->position = lsn;
+	t->counts.published_versions++;
+	return rc;
+}

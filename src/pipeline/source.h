@@ -1,0 +1,56 @@
+/* src/pipeline/source.h — capture of one PostgreSQL source: its threads, identity, slot, journal.
+ *
+ * source_open checks everything that must hold before a byte moves (identity card, publication, slot, journal) and makes what is missing: publication first, then slot. source_start starts the capture thread, which
+ * connects, streams into the journal, syncs in groups, and reconnects with a growing delay after transient errors. A permanent error puts the source in a named stop state; it is tried again slowly, so that it goes on when
+ * somebody mends it. The journal and the position outlive reconnects. */
+#ifndef TARN_PIPELINE_SOURCE_H
+#define TARN_PIPELINE_SOURCE_H
+
+#include "config/config.h"
+#include "journal/journal.h"
+#include "pg/pg_catalog.h"
+#include "pipeline/position.h"
+
+struct source;
+
+enum source_state { SOURCE_CONNECTING, SOURCE_STREAMING, SOURCE_WAITING_SPACE, SOURCE_STOPPED };
+const char *source_state_name(enum source_state state);
+
+struct source_view {
+	enum source_state state;
+	char reason[ERR_TEXT_MAX];      /* last error while not streaming */
+	char label[256];                /* "tarn@localhost:5432/bank" */
+	struct position_view position;
+	uint64_t transactions, changes, journal_bytes;
+	uint64_t current_wal_lsn, slot_retained_bytes, slot_confirmed_lsn; /* seen by the monitor connection; 0 unknown */
+	int64_t slot_safe_bytes;
+	char slot_wal_status[16];
+	int64_t last_commit_ts_us;      /* source's commit time of the newest journaled transaction */
+	int64_t caught_up_us;           /* wall time when everything the server had was journaled; for lag in seconds */
+};
+
+int source_open(const struct config *config, const struct config_source *source, struct source **out, struct err *err) TARN_MUST_CHECK;
+int source_start(struct source *source, struct err *err) TARN_MUST_CHECK;
+void source_stop(struct source *source);    /* asks and waits: journal synced, last status sent */
+void source_close(struct source *source);
+
+/* The journal failed (a sync that did not return success): the process must end and start again from what is durable. */
+bool source_fatal(struct source *source, struct err *why);
+const char *source_name(const struct source *source);
+struct journal *source_journal(struct source *source);
+struct position *source_position(struct source *source);
+struct journal_identity source_identity(const struct source *source);
+void source_view(struct source *source, struct source_view *out);
+
+/* The tables found at open (relations bound); borrowed until close. */
+const struct pg_tables *source_tables(const struct source *source);
+/* A consistent copy's view: a snapshot exported by the permanent slot when open made it and nobody has taken it yet, else by a temporary slot. The export lives until source_export_end. */
+struct source_export { struct pg_conn *conn; struct pg_export export_; };
+int source_export_begin(struct source *source, struct source_export *out, struct err *err) TARN_MUST_CHECK;
+void source_export_end(struct source *source, struct source_export *out);
+/* A plain connection to the source; the caller closes it. */
+int source_connect(struct source *source, struct pg_conn **out, struct err *err) TARN_MUST_CHECK;
+/* Known to have been confirmed further than we ever did: changes are missing (ERR_GAP text), else NULL. Decided at open. */
+const char *source_gap(const struct source *source);
+
+#endif

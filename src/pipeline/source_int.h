@@ -1,0 +1,39 @@
+/* src/pipeline/source_int.h — inside of a source; only src/pipeline/source*.c include this. */
+#ifndef TARN_PIPELINE_SOURCE_INT_H
+#define TARN_PIPELINE_SOURCE_INT_H
+
+#include "base/thread.h"
+#include "pg/pg_describe.h"
+#include "pg/pg_stream.h"
+#include "pg/pgoutput.h"
+#include "pipeline/source.h"
+
+struct source {
+	const struct config *config;
+	const struct config_source *conf;
+	struct pg_conn_opts conn_opts;
+	struct journal *journal;
+	struct position *position;
+	struct journal_identity identity;
+	struct pg_tables tables;
+	bool binary;                       /* capture thread after start */
+	char gap[ERR_TEXT_MAX];            /* "" or why changes are missing */
+
+	struct thread *capture, *monitor;
+	struct monitor lock;               /* guards what follows */
+	bool stopping, fatal;
+	struct err fatal_err;
+	struct source_view view;
+	struct source_export fresh;        /* conn NULL: none, or taken */
+	struct pg_conn *export_busy;       /* connection that may be waiting for a slot: cancelled by stop */
+	unsigned export_count;
+};
+
+void source_capture_main(void *source); /* source_capture.c */
+void source_monitor_main(void *source); /* source_monitor.c */
+bool source_stopping(struct source *s);
+void source_set_state(struct source *s, enum source_state state, const struct err *why); /* why NULL: no reason */
+/* Sleeps, but not past a stop. */
+void source_pause(struct source *s, int64_t us);
+
+#endif

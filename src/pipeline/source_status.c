@@ -1,0 +1,47 @@
+/* src/pipeline/source_status.c — a source as JSON. Times in UTC, sizes in bytes. */
+#include "pipeline/source_status.h"
+
+#include "base/clock.h"
+#include "base/env.h"
+
+static int set_lsn(json_t *object, const char *key, uint64_t lsn)
+{
+	char text[LSN_TEXT_MAX];
+
+	return json_set_str(object, key, str_of(lsn_text(lsn, text)));
+}
+
+static int64_t behind(uint64_t from, uint64_t to) { return from > to ? (int64_t)(from - to) : 0; }
+
+/* Zero while the lake has everything the journal has, else the age of the newest journaled commit that is not published. */
+static int64_t lag_us(const struct source_view *v)
+{
+	if (v->position.published >= v->position.journaled_commit || !v->last_commit_ts_us)
+		return 0;
+	return env_wall_us() > v->last_commit_ts_us ? env_wall_us() - v->last_commit_ts_us : 0;
+}
+
+int source_status(struct source *source, json_t *out)
+{
+	struct source_view v;
+	char time[TIME_TEXT_MAX];
+	json_t *ladder = json_object();
+	int rc = ladder ? json_object_set_new(out, "lsn", ladder) : -1;
+
+	if (rc)
+		return rc;
+	source_view(source, &v);
+	rc = set_lsn(ladder, "server", v.current_wal_lsn) | set_lsn(ladder, "received", v.position.received) | set_lsn(ladder, "journaled", v.position.journaled_end) |
+	     set_lsn(ladder, "applied", v.position.applied) | set_lsn(ladder, "published", v.position.published) | set_lsn(ladder, "confirmed", v.position.confirmable) |
+	     set_lsn(ladder, "lake", v.position.lake);
+	rc |= json_set_str(out, "state", str_of(source_state_name(v.state))) | json_set_str(out, "server", str_of(v.label)) | json_set_str(out, "reason", str_of(v.reason)) |
+	      json_set_str(out, "gap", str_of(source_gap(source) ? source_gap(source) : ""));
+	rc |= json_set_int(out, "transactions", (int64_t)v.transactions) | json_set_int(out, "changes", (int64_t)v.changes) | json_set_int(out, "journal_bytes", (int64_t)v.journal_bytes) |
+	      json_set_int(out, "lag_bytes", behind(v.current_wal_lsn, v.position.lake)) | json_set_int(out, "lag_us", lag_us(&v)) | json_set_int(out, "slot_retained_bytes", (int64_t)v.slot_retained_bytes) |
+	      json_set_str(out, "slot_wal_status", str_of(v.slot_wal_status));
+	if (v.slot_safe_bytes > 0)
+		rc |= json_set_int(out, "slot_safe_bytes", v.slot_safe_bytes);
+	if (v.last_commit_ts_us)
+		rc |= json_set_str(out, "last_commit_ts", str_of(time_text_ms(v.last_commit_ts_us, time)));
+	return rc;
+}
