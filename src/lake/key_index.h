@@ -17,7 +17,7 @@
 
 struct key_index;
 
-struct index_entry { struct lake_key key; uint32_t file; uint32_t pos; };
+struct index_entry { struct lake_key key; uint32_t file; uint32_t pos; } __attribute__((may_alias));
 
 /* dir: made when missing, emptied of old runs; NULL: runs stay in memory. memory_bytes: the most the hash table with its sorting takes (at least 1 MiB is used); runs in memory come on top. */
 int key_index_open(const char *dir, enum key_kind kind, uint64_t memory_bytes, struct key_index **out, struct err *err) TARN_MUST_CHECK;
