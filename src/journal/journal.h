@@ -4,11 +4,12 @@
  * Threads: one writer; any number of readers, each used by one thread. All functions below say which side they belong to.
  * Durable: what lies before journal_durable(); readers see nothing else, so they see whole, synced transactions only.
  * Order: transactions come with strictly growing commit_lsn; journal_begin refuses another (ERR_BUG).
- * Recovery (journal_open): the last segment is read from its start; the first record with a bad checksum or length that has nothing valid
- * behind it is a torn tail and is cut, together with an unfinished transaction; a bad record followed by a valid one, or in an older segment,
- * is ERR_CORRUPT naming file and offset.
- * Space: when journal bytes pass max_bytes, or the disk is full, appends answer ERR_LIMIT / ERR_DISK_FULL and change nothing durable; the
- * writer keeps its transaction, waits (journal_wait_space) and repeats the same call: back-pressure to the source.
+ * Recovery (journal_open): the last segment is read from its start; the first record with a bad checksum or length is the end of a torn
+ * tail and is cut, together with an unfinished transaction; a bad record in an older segment, or one that a later record proves to have been
+ * synced, is ERR_CORRUPT naming file and offset. What stays is synced before journal_open returns.
+ * Space: when journal bytes pass max_bytes, or the disk is full, a call answers ERR_LIMIT / ERR_DISK_FULL and has changed nothing; the
+ * writer keeps its transaction, waits (journal_wait_space) and repeats the same call: back-pressure to the source. A transaction larger than
+ * max_bytes is let through once everything before it is trimmed: no waiting could help it. So is ERR_NOMEM: repeat, or roll back.
  * Not offered: reading backwards, editing. */
 #ifndef TARN_JOURNAL_JOURNAL_H
 #define TARN_JOURNAL_JOURNAL_H
@@ -39,6 +40,8 @@ struct journal_end { uint64_t commit_lsn, end_lsn; }; /* of a transaction; zeros
 int journal_open(struct journal **out, const struct journal_opts *opts, struct err *err) TARN_MUST_CHECK; /* ERR_LOCKED when another process has it */
 void journal_close(struct journal *journal); /* readers must be closed first */
 struct journal_identity journal_identity(const struct journal *journal);
+/* After a promotion of the source; outside a transaction. ERR_IDENTITY when it would go back. Opening with a higher timeline does the same. */
+int journal_set_timeline(struct journal *journal, uint32_t timeline, struct err *err) TARN_MUST_CHECK;
 
 /* --- writer --- */
 /* Gives rel a version (rel->version) and stores it, unless an equal shape of the same id is current: then rel->version is that one. Outside or inside a transaction.
@@ -60,6 +63,9 @@ bool journal_wait_space(struct journal *journal, int64_t timeout_us);
 struct journal_end journal_durable(struct journal *journal);
 uint64_t journal_bytes(struct journal *journal);       /* on disk */
 uint64_t journal_first_commit_lsn(struct journal *journal); /* every transaction with a commit_lsn above this is still here (0: all since the start) */
+/* The segments, oldest first; owned (mem_free). Transactions in one: after_lsn < commit_lsn <= last_lsn. */
+struct journal_segment { uint64_t number, position, bytes, after_lsn, last_lsn; };
+int journal_segments(struct journal *journal, struct journal_segment **out, size_t *n, struct err *err) TARN_MUST_CHECK;
 /* Allows removing segments that hold only transactions with commit_lsn <= lsn. Never goes back. The last segment stays. */
 int journal_trim(struct journal *journal, uint64_t commit_lsn, struct err *err) TARN_MUST_CHECK;
 
@@ -71,7 +77,7 @@ int journal_reader_open(struct journal *journal, uint64_t after_lsn, int (*bind)
                         struct journal_reader **out, struct err *err) TARN_MUST_CHECK;
 void journal_reader_close(struct journal_reader *reader);
 /* The next event: BEGIN fills head; CHANGE fills change (valid until the next call; its relation until the reader closes); COMMIT fills head with end_lsn.
- * Waits up to timeout_us for a durable transaction; JOURNAL_CLOSED after journal_wake_readers(true). ERR_CORRUPT names file and offset. */
+ * Waits up to timeout_us for a durable transaction; JOURNAL_CLOSED from any call after journal_stop_readers. ERR_CORRUPT names file and offset. */
 int journal_read(struct journal_reader *reader, int64_t timeout_us, enum journal_event *event, struct tx_head *head, struct change *change, struct err *err) TARN_MUST_CHECK;
 void journal_stop_readers(struct journal *journal);
 /* File and offset of the last event, for messages. */
