@@ -16,9 +16,9 @@
 	F(query) F(destroy_result) F(result_error) F(result_error_type) F(rows_changed) \
 	F(extract_statements) F(prepare_extracted_statement) F(extract_statements_error) F(destroy_extracted) \
 	F(prepare) F(prepare_error) F(destroy_prepare) F(prepared_statement_type) \
-	F(pending_prepared_streaming) F(pending_execute_task) F(pending_execution_is_finished) F(pending_error) \
+	F(pending_prepared_streaming) F(pending_error) \
 	F(execute_pending) F(destroy_pending) \
-	F(column_count) F(column_name) F(column_logical_type) F(fetch_chunk) F(result_return_type) F(result_statement_type) \
+	F(column_count) F(column_name) F(column_logical_type) F(fetch_chunk) F(result_return_type) \
 	F(destroy_data_chunk) F(data_chunk_get_size) F(data_chunk_set_size) F(data_chunk_get_vector) F(data_chunk_get_column_count) \
 	F(vector_get_data) F(vector_get_validity) F(vector_ensure_validity_writable) F(vector_size) \
 	F(vector_get_column_type) F(vector_assign_string_element_len) \

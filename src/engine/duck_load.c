@@ -110,7 +110,7 @@ int duck_load(struct err *err)
 static int error_code(duckdb_error_type type, const char *text)
 {
 	if (type == DUCKDB_ERROR_OUT_OF_MEMORY)
-		return strstr(text, "max_temp_directory_size") || strstr(text, "memory_limit") || strstr(text, "could not allocate") || strstr(text, "failed to") ? ERR_LIMIT : ERR_NOMEM;
+		return ERR_LIMIT; /* memory_limit or max_temp_directory_size: declared by us */
 	if (type == DUCKDB_ERROR_INTERRUPT)
 		return ERR_CANCELLED;
 	if (strstr(text, "No space left on device") || strstr(text, "Disk quota exceeded"))
