@@ -7,9 +7,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-extern const struct command cmd_config, cmd_help, cmd_version;
+extern const struct command cmd_config, cmd_generate, cmd_help, cmd_run, cmd_version;
 
 const struct command *const commands[] = {
+	&cmd_run,
+	&cmd_generate,
 	&cmd_config,
 	&cmd_version,
 	&cmd_help,

@@ -13,7 +13,7 @@
 
 const char *table_state_name(enum table_state state)
 {
-	static const char *const names[] = { "new", "copying", "running", "stopped" };
+	static const char *const names[] = { "opening", "new", "copying", "running", "stopped" };
 
 	return names[state];
 }

@@ -1,6 +1,7 @@
 /* src/pipeline/pipe_table.h — one source table on its way into the lake: its mirror, its changelog, their shared position, its state.
  *
  * States and who moves them:
+ *   OPENING   not looked at yet                               (start)
  *   NEW       no position yet; the copier takes it           (pipe_table_open)
  *   COPYING   the copier holds it                            (copier)
  *   RUNNING   changes with commit LSN > applied are applied   (pipe_table_open, copier's hand-over)
@@ -15,7 +16,7 @@
 #include "lake/mirror.h"
 #include "lake/publish.h"
 
-enum table_state { TABLE_NEW, TABLE_COPYING, TABLE_RUNNING, TABLE_STOPPED };
+enum table_state { TABLE_OPENING, TABLE_NEW, TABLE_COPYING, TABLE_RUNNING, TABLE_STOPPED };
 const char *table_state_name(enum table_state state);
 
 /* What every table of a pipeline shares. */
