@@ -218,6 +218,22 @@ static int set_default_spec(struct ice_change *change, const json_t *update, str
 	return set_int_if_new(change, "default-spec-id", id, err);
 }
 
+/* The unsorted order has id 0 whatever else is there; takes made. */
+static int add_unsorted(struct ice_change *change, json_t *made, struct err *err)
+{
+	json_t *orders = json_object_get(change->md, "sort-orders");
+
+	change->last_order = 0;
+	if (ice_find(orders, "order-id", 0, NULL)) {
+		json_decref(made);
+		return 0;
+	}
+	if (json_array_append_new(orders, made))
+		return err_nomem(err);
+	change->changed = true;
+	return 0;
+}
+
 static int add_order(struct ice_change *change, const json_t *update, struct err *err)
 {
 	const json_t *schema = ice_change_schema(change);
@@ -228,8 +244,10 @@ static int add_order(struct ice_change *change, const json_t *update, struct err
 		rc = err_set(err, ERR_USAGE, "add-sort-order: the table has no schema yet");
 	if (!rc)
 		rc = ice_order_canonical(order, 1, schema, NULL, &made, err);
+	if (!rc && json_array_size(json_object_get(made, "fields")) == 0)
+		return add_unsorted(change, made, err);
 	if (!rc)
-		rc = add_unique(change, "sort-orders", "order-id", made, ice_order_same, json_array_size(json_object_get(made, "fields")) ? 1 : 0, &change->last_order, err);
+		rc = add_unique(change, "sort-orders", "order-id", made, ice_order_same, 1, &change->last_order, err);
 	return rc;
 }
 
