@@ -205,6 +205,7 @@ static void add_split(struct reader *r, const struct chunk *chunk)
 static int64_t read_row_group(struct reader *r)
 {
 	struct parquet_footer *f = r->footer;
+	struct chunk first = { -1, -1, -1, false };
 	struct field field = { 0, 0 };
 	int64_t rows = -1;
 	uint8_t type;
@@ -224,7 +225,7 @@ static int64_t read_row_group(struct reader *r)
 				}
 				f->leaves[i].column_bytes += (uint64_t)chunk.bytes;
 				if (i == 0)
-					add_split(r, &chunk);
+					first = chunk;
 			}
 		} else if (field.id == 3 && field.type == T_I64) {
 			rows = read_int(&r->in);
@@ -232,6 +233,8 @@ static int64_t read_row_group(struct reader *r)
 			skip(&r->in, field.type, 1);
 		}
 	}
+	if (!r->in.failed && rows > 0) /* an empty group has no pages */
+		add_split(r, &first);
 	return rows;
 }
 

@@ -19,7 +19,7 @@ struct parquet_leaf {
 struct parquet_footer {
 	uint64_t file_bytes;
 	uint64_t rows;
-	uint64_t *splits; size_t n_splits;           /* first byte of each row group with columns (first column's dictionary or data page), ascending */
+	uint64_t *splits; size_t n_splits;           /* first byte of each row group with rows (first column's dictionary or data page), ascending */
 	struct parquet_leaf *leaves; size_t n_leaves; /* in schema order */
 };
 
