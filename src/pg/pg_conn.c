@@ -13,31 +13,12 @@
 
 #include "base/env.h"
 #include "base/mem.h"
+#include "pg/pg_conninfo.h"
 #include "pg_sql.h"
 
 #define CONNECT_TIMEOUT_S 10
 
 static const char *text_or(const char *s, const char *fallback) { return s && *s ? s : fallback; }
-
-/* What libpq will do with conninfo is read by its own parser. Its messages may quote the string, so they are never shown. */
-static int check_conninfo(const char *conninfo, struct err *err)
-{
-	PQconninfoOption *options;
-	int rc = ERR_OK;
-
-	if (!strchr(conninfo, '=') && !str_starts(str_of(conninfo), "postgresql://") && !str_starts(str_of(conninfo), "postgres://"))
-		return strpbrk(conninfo, ":/@") ? err_set(err, ERR_CONFIG, "the connection string is neither postgresql://USER@HOST:PORT/DATABASE nor 'host=... dbname=...'") : ERR_OK;
-	options = PQconninfoParse(conninfo, NULL);
-	if (!options)
-		return err_set(err, ERR_CONFIG, "the connection string cannot be read: write postgresql://USER@HOST:PORT/DATABASE (special characters percent-encoded) or 'host=... dbname=...' (values with blanks in single quotes)");
-	for (PQconninfoOption *o = options; o->keyword; o++) {
-		/* An unquoted '@' or ':' in a password ends up here; showing the host would show part of it. */
-		if (o->val && (strcmp(o->keyword, "host") == 0 || strcmp(o->keyword, "port") == 0) && o->val[0] != '/' && strpbrk(o->val, "@ "))
-			rc = err_set(err, ERR_CONFIG, "the connection string's %s holds '@' or a blank: percent-encode special characters of user and password (%%40 for @), or give the password by password_env", o->keyword);
-	}
-	PQconninfoFree(options);
-	return rc;
-}
 
 static void make_label(struct pg_conn *conn)
 {
@@ -199,7 +180,7 @@ int pg_conn_open(struct pg_conn **out, const struct pg_conn_opts *opts, struct e
 {
 	int timeout_s = opts->connect_timeout_s > 0 ? opts->connect_timeout_s : CONNECT_TIMEOUT_S;
 	struct pg_conn *conn;
-	int rc = check_conninfo(text_or(opts->conninfo, ""), err);
+	int rc = pg_conninfo_check(text_or(opts->conninfo, ""), err);
 
 	if (rc)
 		return rc;
