@@ -33,6 +33,7 @@ static void text_of(int64_t us, char *buf, int digits)
 {
 	int64_t days = us / DAY_US, rest = us % DAY_US, year;
 	unsigned month, day, second;
+	char text[96]; /* as wide as the compiler thinks the fields could be */
 
 	if (rest < 0) {
 		rest += DAY_US;
@@ -41,8 +42,9 @@ static void text_of(int64_t us, char *buf, int digits)
 	civil_from_days(days, &year, &month, &day);
 	second = (unsigned)(rest / 1000000);
 	rest %= 1000000;
-	snprintf(buf, TIME_TEXT_MAX, "%s%04lld-%02u-%02uT%02u:%02u:%02u.%0*lldZ", year < 0 ? "-" : "", (long long)(year < 0 ? -year : year), month, day,
+	snprintf(text, sizeof text, "%s%04lld-%02u-%02uT%02u:%02u:%02u.%0*lldZ", year < 0 ? "-" : "", (long long)(year < 0 ? -year : year), month, day,
 	         second / 3600, second / 60 % 60, second % 60, digits, (long long)(digits == 3 ? rest / 1000 : rest));
+	str_copy(buf, TIME_TEXT_MAX, str_of(text));
 }
 
 const char *time_text(int64_t us, char buf[TIME_TEXT_MAX])

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "journal/journal_int.h"
@@ -127,8 +128,28 @@ const char *journal_reader_place(const struct journal_reader *reader, char *buf,
 
 enum supply { SUPPLY_MORE, SUPPLY_NEXT, SUPPLY_NONE, SUPPLY_LOST };
 
-/* How far this segment may be read; under the monitor. */
-static enum supply supply_of(struct journal_reader *reader)
+/* The segment was trimmed while we are in it; under the monitor. What follows in it may be relations and marks only (a trim up to the
+ * transaction we have just given out), or still be wanted: the open file can be read to its end. */
+static enum supply supply_of_trimmed(struct journal_reader *reader, uint64_t *next)
+{
+	struct journal *journal = reader->journal;
+	off_t size;
+
+	if (!reader->tx.open && journal->segments[0].previous.commit_lsn <= reader->after_lsn) {
+		*next = journal->segments[0].base;
+		return SUPPLY_NEXT;
+	}
+	size = lseek(reader->fd, 0, SEEK_END);
+	if (size > 0 && reader->scan.pos < reader->scan.base + (uint64_t)size) {
+		reader->scan.limit = reader->scan.base + (uint64_t)size;
+		return SUPPLY_MORE;
+	}
+	*next = reader->scan.pos;
+	return journal->segments[0].base == *next ? SUPPLY_NEXT : SUPPLY_LOST;
+}
+
+/* How far this segment may be read, and which is the next; under the monitor. */
+static enum supply supply_of(struct journal_reader *reader, uint64_t *next)
 {
 	struct journal *journal = reader->journal;
 
@@ -138,12 +159,12 @@ static enum supply supply_of(struct journal_reader *reader)
 
 		if (s->base != reader->scan.base)
 			continue;
-		reader->scan.limit = last ? journal->durable_pos : s[1].base;
+		reader->scan.limit = *next = last ? journal->durable_pos : s[1].base;
 		if (reader->scan.pos < reader->scan.limit)
 			return SUPPLY_MORE;
 		return last ? SUPPLY_NONE : SUPPLY_NEXT;
 	}
-	return SUPPLY_LOST;
+	return supply_of_trimmed(reader, next);
 }
 
 /* Waits until there is something behind scan.pos. *event: JOURNAL_CHANGE (there is), JOURNAL_TIMEOUT, JOURNAL_CLOSED. */
@@ -152,9 +173,10 @@ static int wait_for_more(struct journal_reader *reader, int64_t timeout_us, enum
 	struct journal *journal = reader->journal;
 	int64_t start = timeout_us > 0 ? env_mono_us() : 0, left = timeout_us;
 	enum supply supply;
+	uint64_t next;
 
 	monitor_lock(&journal->monitor);
-	while ((supply = supply_of(reader)) == SUPPLY_NONE && !journal->stopped && left != 0) {
+	while ((supply = supply_of(reader, &next)) == SUPPLY_NONE && !journal->stopped && left != 0) {
 		if (!monitor_wait(&journal->monitor, left))
 			left = 0;
 		else if (timeout_us > 0 && (left = timeout_us - (env_mono_us() - start)) < 0)
@@ -166,12 +188,12 @@ static int wait_for_more(struct journal_reader *reader, int64_t timeout_us, enum
 	case SUPPLY_MORE:
 		break;
 	case SUPPLY_NEXT:
-		return enter_segment(reader, reader->scan.limit, err);
+		return enter_segment(reader, next, err);
 	case SUPPLY_NONE:
 		*event = __atomic_load_n(&journal->stopped, __ATOMIC_RELAXED) ? JOURNAL_CLOSED : JOURNAL_TIMEOUT;
 		break;
 	case SUPPLY_LOST:
-		return err_set(err, ERR_GAP, "%s was removed while it was read", reader->path);
+		return err_set(err, ERR_GAP, "the journal file behind %s was removed before it was read", reader->path);
 	}
 	return ERR_OK;
 }
