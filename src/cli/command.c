@@ -7,9 +7,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-extern const struct command cmd_config, cmd_generate, cmd_help, cmd_run, cmd_version;
+extern const struct command cmd_config, cmd_doctor, cmd_generate, cmd_help, cmd_init, cmd_run, cmd_version;
 
 const struct command *const commands[] = {
+	&cmd_init,
+	&cmd_doctor,
 	&cmd_run,
 	&cmd_generate,
 	&cmd_config,
