@@ -1,6 +1,7 @@
 /* tests/interop/ice_drive.c — commits to one Iceberg table as a script on standard input says; ice_readers.py writes the files and reads the table with other engines.
  *
  *   ice_drive WAREHOUSE NAME VERSION < script
+ *   ice_drive scan WAREHOUSE METADATA-FILE [SNAPSHOT]      any engine's table: the live files of a snapshot, and counts of other deletes
  *
  * Lines (words by blanks): add PATH ROWS BYTES | metric PATH FIELD BYTES VALUES NULLS LOWERHEX UPPERHEX ("-": none) | remove PATH | removeall | dv DATA PUFFIN OFFSET SIZE CARDINALITY |
  * column NAME | prop KEY VALUE | replace | keep VERSIONS MANIFESTS | commit | sweep | reopen | files. commit prints the metadata location, sweep the number
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/env.h"
 #include "iceberg/ice_table.h"
 #include "support/fake_catalog.h"
 
@@ -172,13 +174,45 @@ static void line(char **w)
 	fflush(stdout);
 }
 
+static int scan(int argc, char **argv)
+{
+	struct ice_scan *found;
+	json_t *metadata;
+	char *text;
+	size_t n;
+
+	must(store_open(argv[2], &store, &err));
+	if (env_read_file(argv[3], 1 << 26, &text, &n))
+		return 2;
+	metadata = json_parse(str_view(text, n), argv[3], &err);
+	must(metadata ? 0 : err.code);
+	must(ice_scan_open(store, metadata, argc > 4 ? strtoll(argv[4], NULL, 10) : -1, &found, &err));
+	for (size_t i = 0; i < found->n_files; i++) {
+		const struct data_file *file = found->files[i];
+
+		printf("%s %llu %llu %lld %lld %s %llu %llu %llu\n", file->path, (unsigned long long)file->record_count, (unsigned long long)file->file_bytes, (long long)file->first_row_id,
+		       (long long)file->sequence, file->dv.path ? file->dv.path : "-", (unsigned long long)file->dv.offset, (unsigned long long)file->dv.size,
+		       (unsigned long long)file->dv.cardinality);
+	}
+	printf("deletes %zu %zu\n", found->n_position_delete_files, found->n_equality_delete_files);
+	for (size_t i = 0; i < found->n_fields; i++)
+		printf("field %d %s kind %d elem %d\n", found->fields[i].id, found->fields[i].name, found->fields[i].type.kind, found->fields[i].type.elem);
+	ice_scan_free(found);
+	json_decref(metadata);
+	mem_free(text);
+	store_close(store);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	char buf[8192];
 
+	json_init();
+	if (argc >= 4 && !strcmp(argv[1], "scan"))
+		return scan(argc, argv);
 	if (argc != 4)
 		return 2;
-	json_init();
 	name = argv[2];
 	must(store_open(argv[1], &store, &err));
 	fake_catalog_init(&catalog, store);

@@ -2,6 +2,7 @@
 #
 #   python ice_readers.py PATH/TO/ice_drive     (needs pyiceberg, pyarrow, fastavro; DuckDB's part needs duckdb, duckdb-extensions and its avro, httpfs, iceberg packages)
 #
+# With KEEP=FOLDER the tables stay there, and FOLDER/expected.json says their rows: ice_spark.py reads them with Spark.
 # Data files come from pyarrow, deletion vectors from struct: nothing of what the readers are given but metadata is Tarn's own.
 import decimal, json, os, random, struct, subprocess, sys, tempfile, zlib
 
@@ -239,6 +240,7 @@ def append_only(c, exe, root):
     location = d.commit()
     md = json.load(open(location.removeprefix("file://")))
     assert md["properties"]["tarn.lsn"] == "0/16B3748" and len(md["snapshots"]) == 13
+    full = (location, d.expected())
     d.say("removeall")
     d.rows, d.dead = {}, {}
     location = d.commit()
@@ -246,6 +248,7 @@ def append_only(c, exe, root):
     md, snap, infos = check_manifests(location)
     assert snap["summary"]["operation"] == "delete" and snap["summary"]["deleted-records"] == str(12 * 40 + 3)
     d.close()
+    return full
 
 
 def mirror(c, exe, root, seed):
@@ -313,14 +316,21 @@ def main():
     exe = sys.argv[1]
     c = connect()
     print("readers: pyiceberg, fastavro" + (", duckdb" if c else " (DuckDB or its extensions are missing: not asked)"))
-    with tempfile.TemporaryDirectory() as root:
-        append_only(c, exe, root)
+    keep = os.environ.get("KEEP")
+    kept = []
+    with tempfile.TemporaryDirectory() as temporary:
+        root = os.path.abspath(keep) if keep else temporary
+        kept.append(append_only(c, exe, root))
         print("append-only v2: ok")
         for seed in range(int(os.environ.get("SEEDS", "3"))):
-            location, _ = mirror(c, exe, root, seed)
+            location, d = mirror(c, exe, root, seed)
+            kept.append((location, d.expected()))
             left = leftovers(root, f"mirror{seed}", location)
             assert not left, f"never swept: {sorted(left)}"
             print(f"mirror v3, seed {seed}: ok")
+        if keep:
+            with open(f"{root}/expected.json", "w") as f:
+                json.dump(kept, f, default=str)
 
 
 main()

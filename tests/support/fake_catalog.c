@@ -130,7 +130,8 @@ static int commit(struct catalog *c, struct catalog_commit *commits, size_t n, c
 			rc = apply(catalog, table, commits[i].updates, err);
 		if (rc)
 			return rc;
-		give(table, &commits[i].result);
+		if (want == COMMIT_DONE)
+			give(table, &commits[i].result);
 	}
 	*result = want;
 	return want == COMMIT_UNKNOWN ? err_set(err, ERR_COMMIT_UNKNOWN, "ordered by the test") : 0;
