@@ -21,6 +21,8 @@ struct bind {
 
 /* Fills config->sources and config->pipelines from the tree, defaults and cross checks included. */
 int config_bind_sources(struct bind *bind, const struct yaml_node *root, struct err *err) TARN_MUST_CHECK;
+/* Defaults, then everything in the tree, then what has to fit together. */
+int config_bind_tree(struct bind *bind, const struct yaml_node *root, struct err *err) TARN_MUST_CHECK;
 /* ERR_CONFIG "unknown key 'x' in lake; did you mean 'y'?" */
 int config_unknown_key(const struct yaml_node *node, const char *where, const char *const *names, struct err *err);
 

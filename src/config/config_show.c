@@ -53,7 +53,9 @@ static void show_source(const struct config_source *source, struct wbuf *out)
 		wbuf_putz(out, i ? ", " : "");
 		put_quoted(out, source->tables[i]);
 	}
-	wbuf_putf(out, "]\n    snapshot: %s\n    slot: %s\n    publication: ", source->snapshot_initial ? "initial" : "never", source->slot);
+	wbuf_putf(out, "]\n    snapshot: %s\n    slot: ", source->snapshot_initial ? "initial" : "never");
+	put_quoted(out, source->slot);
+	wbuf_putz(out, "\n    publication: ");
 	put_quoted(out, source->publication);
 	wbuf_putz(out, "\n");
 	if (source->password_env) {
@@ -79,7 +81,9 @@ void config_show(const struct config *config, struct wbuf *out)
 	for (size_t i = 0; i < config->n_pipelines; i++) {
 		const struct config_pipeline *pipeline = &config->pipelines[i];
 
-		wbuf_putf(out, "  - {from: %s, to: lake, mode: [%s%s%s]}\n", pipeline->from, pipeline->mirror ? "mirror" : "", pipeline->mirror && pipeline->changelog ? ", " : "",
+		wbuf_putz(out, "  - {from: ");
+		put_quoted(out, pipeline->from); /* a source may be called null */
+		wbuf_putf(out, ", to: lake, mode: [%s%s%s]}\n", pipeline->mirror ? "mirror" : "", pipeline->mirror && pipeline->changelog ? ", " : "",
 			  pipeline->changelog ? "changelog" : "");
 	}
 }

@@ -325,9 +325,20 @@ static int load_layers(struct bind *bind, const struct config_opts *opts, struct
 		rc = load_environment(bind->arena, *root, err);
 	if (!rc)
 		rc = load_sets(bind->arena, opts, *root, err);
-	if (!rc && (*root)->kind != YAML_MAP && (*root)->kind != YAML_NULL)
-		rc = yaml_tree_error(*root, err, "the file has to be a map of keys");
 	return rc;
+}
+
+int config_bind_tree(struct bind *bind, const struct yaml_node *root, struct err *err)
+{
+	int rc = bind_defaults(bind, err);
+
+	if (!rc && root->kind != YAML_MAP && root->kind != YAML_NULL)
+		rc = yaml_tree_error(root, err, "the file has to be a map of keys");
+	if (!rc)
+		rc = bind_section(bind, NULL, root, err);
+	if (!rc)
+		rc = config_bind_sources(bind, root, err);
+	return rc ? rc : check_together(bind->config, err);
 }
 
 int config_load(const struct config_opts *opts, struct config **out, struct err *err)
@@ -344,13 +355,7 @@ int config_load(const struct config_opts *opts, struct config **out, struct err 
 	bind.arena = owner->arena;
 	rc = owner->arena ? load_layers(&bind, opts, &root, err) : err_nomem(err);
 	if (!rc)
-		rc = bind_defaults(&bind, err);
-	if (!rc)
-		rc = bind_section(&bind, NULL, root, err);
-	if (!rc)
-		rc = config_bind_sources(&bind, root, err);
-	if (!rc)
-		rc = check_together(bind.config, err);
+		rc = config_bind_tree(&bind, root, err);
 	if (rc) {
 		config_free(&owner->config);
 		return rc;
