@@ -78,7 +78,7 @@ int changelog_evolve(struct changelog *c, const struct relation *rel, const stru
 		rc = field_map_new(&from, rel, changelog_fields(), CHANGELOG_FIELDS, &fields, &n, err);
 	if (rc)
 		return rc;
-	mem_free(c->fields);
+	lake_fields_free(c->fields, c->n_fields);
 	c->fields = fields;
 	c->n_fields = n;
 	relation_unref((struct relation *)c->rel);
@@ -94,7 +94,7 @@ void changelog_close(struct changelog *c)
 	for (size_t i = 0; i < c->n_finished; i++)
 		data_file_free(c->finished[i]);
 	mem_free(c->finished);
-	mem_free(c->fields);
+	lake_fields_free(c->fields, c->n_fields);
 	relation_unref((struct relation *)c->rel);
 	mem_free(c);
 }

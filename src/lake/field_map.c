@@ -19,6 +19,7 @@ static int map_one(const struct field_map_from *from, const char *name, struct t
 
 	if (!field)
 		field = find(from->planned, from->n_planned, name);
+	*out = (struct lake_field){ 0 };
 	if (!field)
 		return err_set(err, ERR_IDENTITY, "table %s has no column \"%s\" although the source has; copy the table again: tarn table recopy %s", from->name, name,
 		               from->name);
@@ -26,7 +27,9 @@ static int map_one(const struct field_map_from *from, const char *name, struct t
 		return err_set(err, ERR_IDENTITY, "column \"%s\" of table %s is %s in the lake but %s in the source; copy the table again: tarn table recopy %s", name,
 		               from->name, type_text(field->type, have), type_text(type, want), from->name);
 	*out = *field;
-	return ERR_OK;
+	out->doc = NULL;
+	out->name = mem_strdup(field->name); /* the table's own fields are made anew by each commit */
+	return out->name ? ERR_OK : err_nomem(err);
 }
 
 int field_map_new(const struct field_map_from *from, const struct relation *rel, const struct lake_field *extra, size_t n_extra, struct lake_field **out, size_t *n_out,
@@ -42,7 +45,7 @@ int field_map_new(const struct field_map_from *from, const struct relation *rel,
 		rc = i < n_extra ? map_one(from, extra[i].name, extra[i].type, &map[i], err)
 		                 : map_one(from, rel->columns[i - n_extra].name, rel->columns[i - n_extra].type, &map[i], err);
 	if (rc) {
-		mem_free(map);
+		lake_fields_free(map, n_map);
 		return rc;
 	}
 	*out = map;

@@ -11,7 +11,7 @@ struct field_map_from {
 	const char *name;                                   /* of the table, for messages */
 };
 
-/* The fields that extra (first) and rel's columns map to, in that order, one free place behind them. Owned: mem_free; names are borrowed from the table or the plan.
+/* The fields that extra (first) and rel's columns map to, in that order, one free place behind them. Owned: lake_fields_free.
  * ERR_IDENTITY when one is missing or of another type. */
 int field_map_new(const struct field_map_from *from, const struct relation *rel, const struct lake_field *extra, size_t n_extra,
                   struct lake_field **out, size_t *n_out, struct err *err) TARN_MUST_CHECK;

@@ -37,8 +37,12 @@ static int set_shape(struct mirror *m, const struct relation *rel, const struct 
 
 	if (rc)
 		return rc;
-	fields[n++] = (struct lake_field){ .name = (char *)"_row_id", .type = { .kind = TYPE_INT64 }, .id = LAKE_FIELD_ROW_ID };
-	mem_free(m->fields);
+	fields[n] = (struct lake_field){ .name = mem_strdup("_row_id"), .type = { .kind = TYPE_INT64 }, .id = LAKE_FIELD_ROW_ID };
+	if (!fields[n++].name) {
+		lake_fields_free(fields, n);
+		return err_nomem(err);
+	}
+	lake_fields_free(m->fields, m->n_fields);
 	m->fields = fields;
 	m->n_fields = n;
 	return set_key(m, rel, err);
@@ -106,7 +110,7 @@ void mirror_close(struct mirror *m)
 		mirror_file_clear(&m->files[i]);
 	clear_vectors(m);
 	mem_free(m->files);
-	mem_free(m->fields);
+	lake_fields_free(m->fields, m->n_fields);
 	mem_free(m->added);
 	mem_free(m->removed);
 	mem_free(m->vectors);

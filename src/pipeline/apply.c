@@ -357,6 +357,7 @@ static int run_loop(struct apply *a, struct err *err)
 	struct tx_head head = { 0 };
 	struct change change = { 0 };
 	unsigned since_check = 0;
+	bool in_tx = false;
 	int rc = ERR_OK;
 
 	while (!rc && !apply_stopping(a)) {
@@ -365,13 +366,17 @@ static int run_loop(struct apply *a, struct err *err)
 		rc = read_one(a, &event, &head, &change, err);
 		if (rc)
 			break;
-		/* a whole transaction at a stretch */
+		/* a whole transaction at a stretch; cut short by a stop, its part is dropped with everything unpublished and applied again at the next start */
 		while (!rc && (event == JOURNAL_BEGIN || event == JOURNAL_CHANGE)) {
+			in_tx = true;
 			if (event == JOURNAL_CHANGE)
 				rc = on_change(a, &head, &change, &last, err);
 			if (!rc)
 				rc = journal_read(a->reader, -1, &event, &head, &change, err);
 		}
+		if (event == JOURNAL_CLOSED)
+			break;
+		in_tx = false;
 		if (!rc && event == JOURNAL_COMMIT)
 			on_commit(a, &head);
 		if (!rc && event == JOURNAL_TIMEOUT)
@@ -380,10 +385,8 @@ static int run_loop(struct apply *a, struct err *err)
 			rc = maybe_publish(a, &since_check, err);
 		if (!rc && (event != JOURNAL_COMMIT || since_check % 64 == 0))
 			rc = housekeeping(a, err);
-		if (event == JOURNAL_CLOSED)
-			break;
 	}
-	if (!rc && a->oldest_pending_us)
+	if (!rc && !in_tx && a->oldest_pending_us)
 		rc = apply_publish(a, err);
 	return rc;
 }

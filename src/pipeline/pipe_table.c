@@ -427,14 +427,7 @@ int pipe_table_published(struct pipe_table *t, uint64_t lsn, struct err *err)
 {
 	int rc = t->mirror ? mirror_published(t->mirror, err) : ERR_OK;
 
-	/* The planned fields are the table's now; the writers' maps borrow names, so they are made again from it. */
-	if (!rc && t->n_planned + t->n_planned_changes > 0) {
-		if (t->mirror)
-			rc = mirror_evolve(t->mirror, t->rel, NULL, 0, err);
-		if (!rc && t->changelog)
-			rc = changelog_evolve(t->changelog, t->rel, NULL, 0, err);
-		clear_plan(t);
-	}
+	clear_plan(t);
 	t->position = lsn;
 	t->counts.published_versions++;
 	return rc;
