@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-extern const struct command cmd_config, cmd_doctor, cmd_generate, cmd_help, cmd_init, cmd_run, cmd_version;
+extern const struct command cmd_config, cmd_doctor, cmd_generate, cmd_help, cmd_init, cmd_run, cmd_version, cmd_worker;
 
 const struct command *const commands[] = {
 	&cmd_init,
@@ -17,6 +17,7 @@ const struct command *const commands[] = {
 	&cmd_config,
 	&cmd_version,
 	&cmd_help,
+	&cmd_worker,
 	NULL,
 };
 

@@ -46,6 +46,7 @@ static const struct typed cases[] = {
 	{ "--log-level debug config", 0, "  level: debug\n", "" },
 	{ "--log-level loud config", 2, NULL, "tarn: --set log.level: log.level: 'loud' is none of debug|info|warn|error" },
 	{ "config check -c no/such/file", 2, NULL, "tarn: there is no configuration file no/such/file; 'tarn init' writes one" },
+	{ "worker", 2, NULL, "tarn: 'worker' is started by tarn itself; queries are made with 'tarn sql'" },
 	{ "config reference", 0, "### `lake.publish_interval`", "" },
 	{ "config sample", 0, "\nsources:\n", "" },
 };
