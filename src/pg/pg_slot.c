@@ -47,7 +47,7 @@ int pg_slot_inspect(struct pg_conn *conn, const char *slot, struct pg_slot *out,
 	str_copy(out->plugin, sizeof out->plugin, str_of(pg_result_text(r, 0, 3)));
 	str_copy(out->database, sizeof out->database, str_of(pg_result_text(r, 0, 4)));
 	str_copy(out->wal_status, sizeof out->wal_status, str_of(pg_result_text(r, 0, 5)));
-	out->active_pid = atoi(pg_result_text(r, 0, 6));
+	out->active_pid = (int)strtol(pg_result_text(r, 0, 6), NULL, 10);
 	out->restart_lsn = lsn_or_0(r, 7);
 	out->confirmed_flush_lsn = lsn_or_0(r, 8);
 	if (str_to_i64(str_of(pg_result_text(r, 0, 9)), &number) && number > 0)
