@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "catalog/catalog.h"
+#include "catalog/rest_server.h"
 #include "cli/command.h"
 #include "iceberg/ice_table.h"
 #include "io/http.h"
@@ -35,6 +36,7 @@ struct run {
 	struct loop_timer *timer;
 	struct http_server *http, *rest;
 	struct ops_api ops;
+	struct rest_server rest_api;
 	struct err fatal;
 	int signals;
 };
@@ -110,6 +112,9 @@ static int open_servers(struct run *r, struct err *err)
 	r->ops = (struct ops_api){ .ctx = r, .ready = ready, .status = status };
 	if (!rc && r->config->http[0])
 		rc = http_server_open(r->loop, r->config->http, &http_limits_default, ops_api_handle, &r->ops, &r->http, err);
+	r->rest_api = (struct rest_server){ .catalog = r->catalog };
+	if (!rc && r->config->catalog[0])
+		rc = http_server_open(r->loop, r->config->catalog, &http_limits_default, rest_handle, &r->rest_api, &r->rest, err);
 	return rc;
 }
 
