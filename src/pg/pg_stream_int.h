@@ -36,6 +36,8 @@ struct pg_stream {
 	int64_t silence_max_us;        /* max(60 s, 2 * wal_sender_timeout) without a byte: the link is dead */
 	int64_t status_at_us;          /* when the last status went out */
 	int64_t heard_at_us;           /* when the socket last had something, or reading went on after a full queue */
+	int64_t turn_at_us;            /* when the last turn had read what was at hand */
+	unsigned close_turns;          /* turns that followed closely, see nap_under_load */
 	bool reply_wanted;             /* the server asked for a status */
 	bool unflushed;                /* libpq holds bytes the socket did not take */
 };

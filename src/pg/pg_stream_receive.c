@@ -18,6 +18,9 @@
 #define CHUNK_CAP_MIN ((size_t)8 << 10)
 #define CONFIRM_DELAY_US INT64_C(100000)  /* at most ten confirmations a second */
 #define ROUNDS_MAX 64
+#define NAP_TURNS 16                      /* that many turns, each this soon after the one before, are a load */
+#define NAP_CLOSE_US 3000
+#define NAP_MS 1
 #define CLOSE_WAIT_US INT64_C(2000000)
 #define PG_EPOCH_US INT64_C(946684800000000)
 
@@ -308,10 +311,26 @@ static enum turn sleep_until_needed(struct pg_stream *stream)
 	return status_if_due(stream);
 }
 
+/* The server sends every message by itself, so under load the socket would wake us for each few rows, and each wake-up costs as much as tens of rows. When turns
+ * follow one another closely for a while (a short transaction never does that), the socket's buffer is left to fill for a millisecond. */
+static enum turn nap_under_load(struct pg_stream *stream)
+{
+	struct pollfd fd = { .fd = stream->wake_fd, .events = POLLIN };
+	int64_t now = env_mono_us();
+
+	stream->close_turns = now - stream->turn_at_us < NAP_CLOSE_US ? stream->close_turns + 1 : 0;
+	stream->turn_at_us = now;
+	if (stream->close_turns < NAP_TURNS)
+		return TURN_GO_ON;
+	if (env_poll(&fd, 1, NAP_MS) < 0)
+		return lost(stream, "waiting for its socket failed");
+	return TURN_GO_ON;
+}
+
 /* One turn: what is at hand into chunks, those to the consumer, then sleep. */
 static enum turn turn_once(struct pg_stream *stream)
 {
-	if (read_at_hand(stream) == TURN_END || push_chunk(stream) == TURN_END)
+	if (read_at_hand(stream) == TURN_END || push_chunk(stream) == TURN_END || nap_under_load(stream) == TURN_END)
 		return TURN_END;
 	return sleep_until_needed(stream);
 }
