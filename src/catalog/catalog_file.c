@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/wbuf.h"
+#include "catalog/catalog_json.h"
 #include "iceberg/metadata.h"
 
 #define FILE_BYTES_MAX ((size_t)512 << 20)
@@ -156,7 +157,8 @@ static int new_location(struct sqlite_catalog *c, const json_t *metadata, const 
 
 int catalog_file_write(struct sqlite_catalog *c, const json_t *metadata, const char *previous, char **out, struct err *err)
 {
-	char location[CATALOG_URI_MAX], *text;
+	char location[CATALOG_URI_MAX];
+	struct wbuf text;
 	const char *key;
 	int rc = new_location(c, metadata, previous, location, err);
 
@@ -165,13 +167,14 @@ int catalog_file_write(struct sqlite_catalog *c, const json_t *metadata, const c
 	key = store_key(c->store, location);
 	if (!key)
 		return err_set(err, ERR_LIMIT, "metadata file: the path %s is too long", location);
-	text = json_text(metadata);
-	*out = mem_strdup(location);
-	if (!text || !*out)
+	wbuf_init(&text, FILE_BYTES_MAX);
+	rc = catalog_json_put(&text, metadata, err);
+	*out = rc ? NULL : mem_strdup(location);
+	if (!rc && !*out)
 		rc = err_nomem(err);
 	if (!rc)
-		rc = store_put(c->store, key, str_of(text), STORE_CREATE_ONLY, err);
-	mem_free(text);
+		rc = store_put(c->store, key, wbuf_str(&text), STORE_CREATE_ONLY, err);
+	wbuf_free(&text);
 	if (rc) {
 		mem_free(*out);
 		*out = NULL;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "catalog/catalog_json.h"
 
 #define NS_PROPERTIES_MAX 1000
 #define NS_PROPERTY_BYTES_MAX 65536
@@ -60,18 +61,21 @@ static int finish(struct catalog_db *db, int rc, struct err *err)
 int catalog_sqlite_namespace_create(struct catalog *catalog, const char *ns, const json_t *properties, struct err *err)
 {
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
-	char *text;
+	struct wbuf text;
+	const char *json;
 	int rc;
 
 	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(ns, err)) || (properties && (rc = check_properties(c, properties, err))))
 		return rc;
-	text = properties ? json_text(properties) : mem_strdup("{}");
-	if (!text)
-		return err_nomem(err);
-	rc = catalog_db_begin(&c->writer, err);
-	if (!rc)
-		rc = finish(&c->writer, insert_levels(&c->writer, ns, text, err), err);
-	mem_free(text);
+	wbuf_init(&text, 0);
+	if (properties)
+		rc = catalog_json_put(&text, properties, err);
+	else
+		wbuf_putz(&text, "{}");
+	json = wbuf_cstr(&text);
+	if (!rc && !(rc = wbuf_check(&text, err, "namespace properties")) && !(rc = catalog_db_begin(&c->writer, err)))
+		rc = finish(&c->writer, insert_levels(&c->writer, ns, json, err), err);
+	wbuf_free(&text);
 	return rc;
 }
 
@@ -176,17 +180,20 @@ static int change_properties(json_t *properties, const json_t *removals, const j
 static int update_row(struct catalog_db *db, const char *ns, const json_t *removals, const json_t *updates, json_t *summary, struct err *err)
 {
 	json_t *properties;
-	char *text = NULL;
+	struct wbuf text;
+	const char *json;
 	int rc = load_properties(db, ns, &properties, err);
 
 	if (rc)
 		return rc;
+	wbuf_init(&text, 0);
 	rc = change_properties(properties, removals, updates, summary, err);
-	if (!rc) {
-		text = json_text(properties);
-		rc = text ? catalog_db_run(db, err, "UPDATE namespaces SET properties = ? WHERE name = ?", "ss", text, ns) : err_nomem(err);
-	}
-	mem_free(text);
+	if (!rc)
+		rc = catalog_json_put(&text, properties, err);
+	json = wbuf_cstr(&text);
+	if (!rc && !(rc = wbuf_check(&text, err, "namespace properties")))
+		rc = catalog_db_run(db, err, "UPDATE namespaces SET properties = ? WHERE name = ?", "ss", json, ns);
+	wbuf_free(&text);
 	json_decref(properties);
 	return rc;
 }

@@ -5,7 +5,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
-#include "base/mem.h"
+#include "catalog/catalog_json.h"
 
 #define SEGMENTS_MAX 8
 
@@ -47,16 +47,12 @@ static const struct route routes[] = {
 
 int rest_send(struct rest_call *call, int status, json_t *body, struct err *err)
 {
-	char *text = body ? json_text(body) : NULL;
+	int rc = body ? catalog_json_put(&call->response->body, body, err) : err_nomem(err);
 
 	json_decref(body);
-	if (!text)
-		return err_nomem(err);
 	call->response->status = status;
 	call->response->content_type = "application/json";
-	wbuf_putz(&call->response->body, text);
-	mem_free(text);
-	return wbuf_check(&call->response->body, err, "answer");
+	return rc;
 }
 
 int rest_send_empty(struct rest_call *call, int status)
@@ -213,7 +209,7 @@ static json_t *token_encode(const char *name)
 	wbuf_init(&w, 0);
 	for (; *name; name++)
 		wbuf_putf(&w, "%02x", (unsigned char)*name);
-	token = wbuf_failed(&w) ? NULL : json_string(wbuf_cstr(&w));
+	token = wbuf_failed(&w) ? NULL : json_str(wbuf_str(&w));
 	wbuf_free(&w);
 	return token;
 }
