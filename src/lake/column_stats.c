@@ -10,7 +10,10 @@
  * Cutting keeps the order, so comparing cut values is enough. */
 enum { PREFIX_BYTES = 80 };
 
-struct prefix { uint64_t head; uint32_t n; char p[PREFIX_BYTES]; }; /* head: first 8 bytes as a big-endian number */
+/* The first 16 bytes as big-endian numbers, zeros behind a shorter value: they decide nearly always. */
+struct head { uint64_t a, b; };
+
+struct prefix { struct head head; uint32_t n; char p[PREFIX_BYTES]; };
 
 struct leaf_stats {
 	int32_t id;
@@ -137,32 +140,51 @@ static void add_uuid(struct leaf_stats *leaf, const struct column *c, uint32_t f
 		any = true);
 }
 
-static inline uint64_t head_of(struct str s)
+static inline uint64_t load64(const char *p)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	if (s.n >= 8) {
-		memcpy(&v, s.p, 8);
-		return __builtin_bswap64(v);
-	}
-	for (size_t i = 0; i < s.n; i++)
-		v |= (uint64_t)(uint8_t)s.p[i] << (56 - 8 * i);
-	return v;
+	memcpy(&v, p, 8);
+	return __builtin_bswap64(v);
 }
 
-/* Order of a value (head known) and a kept prefix; equal when they agree as far as is kept. */
-static int compare_prefix(uint64_t head, struct str s, const struct prefix *kept)
+static inline uint64_t load32(const char *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, 4);
+	return __builtin_bswap32(v);
+}
+
+/* Fewer than 8 bytes, in loads that overlap. */
+static inline uint64_t load_short(const char *p, size_t n)
+{
+	if (n >= 4)
+		return load32(p) << 32 | (load32(p + n - 4) << (8 * (8 - n)) & 0xffffffff);
+	if (n == 0)
+		return 0;
+	return (uint64_t)(uint8_t)p[0] << 56 | (uint64_t)(uint8_t)p[n / 2] << (56 - 8 * (n / 2)) | (uint64_t)(uint8_t)p[n - 1] << (56 - 8 * (n - 1));
+}
+
+static inline struct head head_of(struct str s)
+{
+	if (s.n >= 16)
+		return (struct head){ load64(s.p), load64(s.p + 8) };
+	if (s.n > 8)
+		return (struct head){ load64(s.p), load64(s.p + s.n - 8) << (8 * (16 - s.n)) };
+	return (struct head){ s.n == 8 ? load64(s.p) : load_short(s.p, s.n), 0 };
+}
+
+/* Whole order of a value and a kept prefix with equal heads: as far as is kept. */
+static int compare_prefix(struct str s, const struct prefix *kept)
 {
 	size_t n = s.n < PREFIX_BYTES ? s.n : PREFIX_BYTES, common = n < kept->n ? n : kept->n;
-	int order;
+	int order = common ? memcmp(s.p, kept->p, common) : 0;
 
-	if (head != kept->head)
-		return head < kept->head ? -1 : 1;
-	order = common > 8 ? memcmp(s.p + 8, kept->p + 8, common - 8) : 0;
 	return order ? order : (n > kept->n) - (n < kept->n);
 }
 
-static void keep_prefix(struct prefix *kept, uint64_t head, struct str s)
+static void keep_prefix(struct prefix *kept, struct head head, struct str s)
 {
 	kept->head = head;
 	kept->n = (uint32_t)(s.n < PREFIX_BYTES ? s.n : PREFIX_BYTES);
@@ -170,9 +192,15 @@ static void keep_prefix(struct prefix *kept, uint64_t head, struct str s)
 		memcpy(kept->p, s.p, kept->n);
 }
 
+static inline int compare_head(struct head x, struct head y)
+{
+	return x.a != y.a ? (x.a < y.a ? -1 : 1) : (x.b > y.b) - (x.b < y.b);
+}
+
 static inline void add_text_one(struct leaf_stats *leaf, struct str s)
 {
-	uint64_t head = head_of(s);
+	struct head head = head_of(s);
+	int order;
 
 	if (__builtin_expect(!leaf->any, 0)) {
 		leaf->any = true;
@@ -180,9 +208,11 @@ static inline void add_text_one(struct leaf_stats *leaf, struct str s)
 		keep_prefix(&leaf->max.text, head, s);
 		return;
 	}
-	if (head <= leaf->min.text.head && compare_prefix(head, s, &leaf->min.text) < 0)
+	order = compare_head(head, leaf->min.text.head);
+	if (__builtin_expect(order <= 0, 0) && (order < 0 || compare_prefix(s, &leaf->min.text) < 0))
 		keep_prefix(&leaf->min.text, head, s);
-	if (head >= leaf->max.text.head && compare_prefix(head, s, &leaf->max.text) > 0)
+	order = compare_head(head, leaf->max.text.head);
+	if (__builtin_expect(order >= 0, 0) && (order > 0 || compare_prefix(s, &leaf->max.text) > 0))
 		keep_prefix(&leaf->max.text, head, s);
 }
 

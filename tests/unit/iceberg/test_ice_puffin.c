@@ -4,11 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "base/env.h"
+#include "base/env_fault.h"
 #include "iceberg/puffin.h"
 
 /* {1, 3, 5, 7, 9} */
@@ -126,9 +127,57 @@ static void test_read_dv(void **state)
 		assert_int_equal(puffin_read_dv(str_view(odd_blob, n), UINT64_MAX, "x", &b, &err), ERR_CORRUPT);
 }
 
+static int round_trip(void)
+{
+	struct bitmap *b = bitmap_new(), *back = NULL, *copy = NULL;
+	struct puffin w;
+	struct err err;
+	uint64_t offset, size;
+	int rc = b && bitmap_add(b, 5) == 1 && bitmap_add(b, (uint64_t)1 << 33) == 1 && bitmap_add_range(b, (uint64_t)1 << 34, ((uint64_t)1 << 34) + 9) == 0 ? 0 : ERR_NOMEM;
+
+	puffin_init(&w);
+	if (!rc)
+		rc = puffin_add_dv(&w, "file:///w/a.parquet", b, &offset, &size, &err);
+	if (!rc)
+		rc = puffin_finish(&w, &err);
+	if (!rc)
+		rc = puffin_read_dv(str_view(w.bytes.p + offset, size), 11, "x", &back, &err);
+	if (!rc && !(copy = bitmap_clone(back)))
+		rc = ERR_NOMEM;
+	if (!rc)
+		assert_true(bitmap_equal(copy, b));
+	puffin_free(&w);
+	bitmap_free(b);
+	bitmap_free(back);
+	bitmap_free(copy);
+	return rc;
+}
+
+static void test_no_memory(void **state)
+{
+	bool done = false;
+
+	(void)state;
+	for (uint64_t n = 1; !done; n++) {
+		int rc;
+
+		env_fault_install();
+		env_fault_fail(ENV_ALLOC, n, ENOMEM);
+		rc = round_trip();
+		done = !env_fault_fired(ENV_ALLOC);
+		env_fault_remove();
+		if (done)
+			assert_int_equal(rc, 0);
+		else if (rc != ERR_NOMEM)
+			fail_msg("allocation %d failed, the answer was %s", (int)n, err_name(rc));
+		assert_true(n < 1000);
+		assert_true(!done || n > 10);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_bytes), cmocka_unit_test(test_many), cmocka_unit_test(test_read_dv) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_bytes), cmocka_unit_test(test_many), cmocka_unit_test(test_read_dv), cmocka_unit_test(test_no_memory) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

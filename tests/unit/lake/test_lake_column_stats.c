@@ -3,11 +3,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/env_fault.h"
 #include "base/mem.h"
 #include "lake/bounds.h"
 #include "lake/column_stats.h"
@@ -186,7 +188,7 @@ static void test_random(void **state)
 		struct column_stats *stats = column_stats_new(fields, 3);
 		int32_t low32 = INT32_MAX, high32 = INT32_MIN;
 		int64_t low64 = INT64_MAX, high64 = INT64_MIN;
-		char low[16] = "\x7f", high[16] = "", text[16];
+		char low[24] = "\x7f", high[24] = "", text[24];
 		uint64_t nulls = 0, rows = 0;
 		struct column_metrics *m;
 		size_t n;
@@ -200,7 +202,7 @@ static void test_random(void **state)
 				int32_t v = rand_r(&seed) - RAND_MAX / 2;
 				bool valid = dense || rand_r(&seed) % 3;
 
-				snprintf(text, sizeof text, "%.*s%d", rand_r(&seed) % 9, "pppppppppp", v % 1000);
+				snprintf(text, sizeof text, "%.*s%d", rand_r(&seed) % 13, "pppppppppppp", v % 1000); /* up to 16 bytes: not truncated */
 				if (!valid) {
 					nulls += r >= from && r < to;
 					continue;
@@ -242,9 +244,47 @@ static void test_random(void **state)
 	}
 }
 
+static void test_no_memory(void **state)
+{
+	struct type types[2] = { T(TYPE_INT32), T(TYPE_STRING) };
+	struct lake_field fields[2];
+	struct batch *b = batch_new(types, 2, 8);
+	bool done = false;
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		fields[i] = (struct lake_field){ .name = (char *)"c", .type = types[i], .id = i + 1 };
+	column_set_valid(&b->columns[0], 0);
+	assert_int_equal(column_set_bytes(b, &b->columns[1], 0, STR_LIT("x")), 0);
+	b->n = 1;
+	for (uint64_t n = 1; !done; n++) {
+		struct column_metrics *m = NULL;
+		struct column_stats *stats;
+		size_t n_metrics = 0;
+
+		env_fault_install();
+		env_fault_fail(ENV_ALLOC, n, ENOMEM);
+		stats = column_stats_new(fields, 2);
+		if (stats) {
+			int rc;
+
+			assert_int_equal(column_stats_add(stats, b, 0, 1), 0);
+			rc = column_stats_finish(stats, &m, &n_metrics, &err);
+			assert_int_equal(rc, env_fault_fired(ENV_ALLOC) ? ERR_NOMEM : 0);
+			if (!rc)
+				free_metrics(m, n_metrics);
+			column_stats_free(stats);
+		}
+		done = !env_fault_fired(ENV_ALLOC);
+		env_fault_remove();
+	}
+	batch_free(b);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_floats), cmocka_unit_test(test_text), cmocka_unit_test(test_other_types), cmocka_unit_test(test_random) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_floats), cmocka_unit_test(test_text), cmocka_unit_test(test_other_types), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_no_memory) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

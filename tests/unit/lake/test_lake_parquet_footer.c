@@ -3,11 +3,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "base/env.h"
+#include "base/env_fault.h"
 #include "base/mem.h"
 #include "lake/parquet_footer.h"
 
@@ -119,9 +120,36 @@ static void test_mutations(void **state)
 	}
 }
 
+static void test_failures(void **state)
+{
+	static const struct { enum env_call call; int error, want; } kinds[] = { { ENV_ALLOC, ENOMEM, ERR_NOMEM }, { ENV_PREAD, EIO, ERR_IO }, { ENV_OPEN, EACCES, ERR_IO }, { ENV_STAT, EACCES, ERR_IO } };
+
+	(void)state;
+	for (size_t k = 0; k < 4; k++) {
+		bool done = false;
+
+		for (uint64_t n = 1; !done; n++) {
+			struct parquet_footer *f;
+			int rc;
+
+			env_fault_install();
+			env_fault_fail(kinds[k].call, n, kinds[k].error);
+			rc = parquet_footer_read(DATA "duckdb.parquet", &f, &err);
+			done = !env_fault_fired(kinds[k].call);
+			env_fault_remove();
+			assert_int_equal(rc, done ? 0 : kinds[k].want);
+			if (!rc)
+				parquet_footer_free(f);
+			assert_true(n < 100);
+			assert_true(!done || n > 1); /* each kind is called at least once */
+		}
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_files), cmocka_unit_test(test_describe), cmocka_unit_test(test_bad_files), cmocka_unit_test(test_mutations) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_files), cmocka_unit_test(test_describe), cmocka_unit_test(test_bad_files), cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_failures) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
