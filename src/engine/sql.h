@@ -46,6 +46,7 @@ int sql_run(struct sql_session *session, const char *statement, const struct sql
 /* The rows as a Parquet file at local path. */
 int sql_run_to_parquet(struct sql_session *session, const char *statement, const char *path, struct err *err) TARN_MUST_CHECK;
 void sql_cancel(struct sql_session *session); /* any thread, signal-safe */
+bool sql_is_alive(const struct sql_session *session); /* false: the worker died or was killed; close the session */
 
 /* The worker's main: called by `tarn worker`, which is not in help. Returns the exit status. */
 int sql_worker_main(int fd);

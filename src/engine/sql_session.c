@@ -595,3 +595,8 @@ void sql_cancel(struct sql_session *session)
 
 	(void)ignored;
 }
+
+bool sql_is_alive(const struct sql_session *session)
+{
+	return !session->dead;
+}
