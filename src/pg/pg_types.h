@@ -8,7 +8,8 @@
 
 #include "event/change.h"
 
-/* typtype: pg_type.typtype of oid ('b' base, 'e' enum, 'd' domain ...), 0 when unknown; elem_oid, elem_typtype: for arrays. */
+/* typtype: pg_type.typtype of oid ('b' base, 'e' enum, 'd' domain ...), 0 when unknown; elem_oid, elem_typtype: for arrays. A domain by its own oid is text; whoever
+ * knows its base type may give that one's oid and typmod (then as rel_column.source_type and typmod too). */
 struct pg_type_info { uint32_t oid; int32_t typmod; char typtype; uint32_t elem_oid; char elem_typtype; };
 struct type pg_type_map(const struct pg_type_info *info);
 /* Can a datum in PostgreSQL's binary form be put (true for all exact types and numeric of any precision)? Otherwise the stream must be asked for text and COPY must cast to text. */
