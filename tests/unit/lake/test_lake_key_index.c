@@ -219,6 +219,65 @@ static void test_dropped_file_hides(void **state)
 	key_index_close(index);
 }
 
+/* A merge that begins with the oldest run leaves out what no get can answer: dropped files, tombstones, hidden entries. */
+static void test_merge_gives_space_back(void **state)
+{
+	struct key_index *index;
+
+	(void)state;
+	assert_int_equal(key_index_open(NULL, KEY_INT, 0, &index, &err), 0);
+	for (uint32_t f = 0; f < 4; f++) {
+		fill(index, f * 1000, f * 1000 + 1000, f);
+		if (f == 3)
+			for (uint64_t i = 0; i < 10; i++)
+				assert_int_equal(key_index_remove(index, (struct lake_key){ 0, i ^ SIGN }, &err), 0);
+		assert_int_equal(key_index_seal(index, &err), 0);
+	}
+	assert_int_equal(key_index_drop_file(index, 2, &err), 0);
+	assert_int_equal(key_index_count(index), 4010);
+	assert_int_equal(key_index_maintain(index, 0, NULL, &err), 0);
+	assert_int_equal(key_index_count(index), 2990);
+	key_index_close(index);
+}
+
+/* Removal from the hash table leaves no trace: puts and removes with no run behind, in a table that is nearly full. */
+static void test_hash_table_alone(void **state)
+{
+	struct key_index *index;
+
+	(void)state;
+	for (int wide = 0; wide < 2; wide++) {
+		enum key_kind kind = wide ? KEY_HASH : KEY_INT;
+
+		memset(model, 0, sizeof model);
+		memset(gone, 0, sizeof gone);
+		assert_int_equal(key_index_open(NULL, kind, 64 << 20, &index, &err), 0);
+		for (size_t op = 0; op < 300000; op++) {
+			size_t i = draw() % 1000;
+
+			if (draw() % 3) {
+				model[i].file = (uint32_t)(draw() % FILES);
+				model[i].pos = (uint32_t)op;
+				model[i].here = true;
+				assert_int_equal(key_index_put(index, key_of(i, kind), model[i].file, model[i].pos, &err), 0);
+			} else {
+				size_t live = 0;
+
+				model[i].here = false;
+				assert_int_equal(key_index_remove(index, key_of(i, kind), &err), 0);
+				for (size_t k = 0; op % 50 == 0 && k < 1000; k++) {
+					check_one(index, k, kind);
+					live += model[k].here;
+				}
+				if (op % 50 == 0)
+					assert_int_equal(key_index_count(index), live);
+			}
+		}
+		assert_int_equal(key_index_runs(index), 0);
+		key_index_close(index);
+	}
+}
+
 static void test_bounded_work(void **state)
 {
 	struct key_index *index;
@@ -416,7 +475,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_model_narrow), cmocka_unit_test(test_model_wide), cmocka_unit_test(test_model_files), cmocka_unit_test(test_dropped_file_hides),
-		cmocka_unit_test(test_bounded_work), cmocka_unit_test(test_size), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_disk_full),
+		cmocka_unit_test(test_merge_gives_space_back), cmocka_unit_test(test_hash_table_alone), cmocka_unit_test(test_bounded_work), cmocka_unit_test(test_size), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_disk_full),
 		cmocka_unit_test(test_damaged_file),
 	};
 	int rc;
