@@ -304,8 +304,12 @@ static enum turn sleep_until_needed(struct pg_stream *stream)
 	now = env_mono_us();
 	if (fds[0].revents & (POLLIN | POLLHUP | POLLERR))
 		stream->heard_at_us = now;
-	if (now - stream->heard_at_us > stream->silence_max_us)
-		return lost(stream, "nothing was heard of the server for twice its wal_sender_timeout");
+	if (now - stream->heard_at_us > stream->silence_max_us) {
+		char why[80];
+
+		snprintf(why, sizeof why, "nothing was heard of the server for %d seconds", (int)(stream->silence_max_us / 1000000));
+		return lost(stream, why);
+	}
 	if (stream->unflushed && flush_out(stream) == TURN_END)
 		return TURN_END;
 	return status_if_due(stream);

@@ -1,5 +1,6 @@
 /* tests/unit/pg/test_pgoutput.c — recorded streams (tests/data/pgoutput/, made by record.py from a real server) line by line, every truncation of every
  * message, and messages no server sends. */
+#include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +9,9 @@
 
 #include "base/crc.h"
 #include "base/env.h"
+#include "base/env_fault.h"
 #include "base/mem.h"
+#include "event/batch.h"
 #include "pg/pg_types.h"
 #include "pg/pgoutput.h"
 
@@ -21,13 +24,17 @@ static int describe(void *ctx, uint32_t oid, char replica_identity, const struct
 	for (uint16_t i = 0; rel && i < n_cols; i++) {
 		struct pg_type_info info = { .oid = cols[i].type_oid, .typmod = cols[i].typmod };
 
-		if (relation_set_column(rel, i, cols[i].name, pg_type_map(&info), info.oid, info.typmod, STR_LIT("?"), cols[i].identity, false))
+		if (relation_set_column(rel, i, cols[i].name, pg_type_map(&info), info.oid, info.typmod, STR_LIT("?"), cols[i].identity, false)) {
+			relation_unref(rel);
 			return err_nomem(err);
+		}
 	}
-	if (!rel || relation_seal(rel) || (replica_identity != 'd' && relation_set_unsupported(rel, "its replica identity is not DEFAULT")))
+	if (!rel || relation_seal(rel) || (replica_identity != 'd' && relation_set_unsupported(rel, "its replica identity is not DEFAULT"))) {
+		relation_unref(rel);
 		return err_nomem(err);
+	}
 	*out = rel;
-	return 0;
+	return pg_types_bind(rel, err);
 }
 
 static void put_tuple(const struct datum *datums, uint16_t n, struct wbuf *out)
@@ -161,6 +168,69 @@ static void truncated_text(void **state) { (void)state; check_recorded("text", t
 static void truncated_partitions(void **state) { (void)state; check_recorded("partitions", true, 10); }
 static void truncated_binary(void **state) { (void)state; check_recorded("binary", true, 10); }
 
+/* -- each allocation fails once */
+
+static int put_row(const struct pgoutput_msg *msg, struct err *err)
+{
+	const struct relation *rel = msg->change.rel;
+	struct type types[16];
+	struct batch *batch;
+	int rc = 0;
+
+	if (msg->kind != PGOUTPUT_CHANGE || !msg->change.row || rel->n_columns > 16)
+		return 0;
+	for (uint16_t i = 0; i < rel->n_columns; i++)
+		types[i] = rel->columns[i].type;
+	batch = batch_new(types, rel->n_columns, 1);
+	if (!batch)
+		return err_nomem(err);
+	for (uint16_t i = 0; i < rel->n_columns && !rc; i++)
+		if (msg->change.row[i].kind != DATUM_UNCHANGED)
+			rc = rel->columns[i].put(&rel->columns[i], &msg->change.row[i], batch, &batch->columns[i], 0, err);
+	batch_free(batch);
+	return rc;
+}
+
+static int decode_all(const char *bin, size_t n, struct err *err)
+{
+	char identity;
+	struct pgoutput *p = pgoutput_new(describe, &identity);
+	int rc = p ? 0 : err_nomem(err);
+
+	for (struct rbuf r = rbuf_of(bin, n); !rc && rbuf_left(&r) > 0;) {
+		struct pgoutput_msg msg;
+
+		rc = pgoutput_decode(p, rbuf_bytes(&r, rbuf_u32_le(&r)), &msg, err);
+		if (!rc)
+			rc = put_row(&msg, err);
+	}
+	pgoutput_free(p);
+	return rc;
+}
+
+static void allocations_fail(void **state)
+{
+	char *bin = NULL;
+	size_t n_bin;
+	bool done = false;
+
+	(void)state;
+	assert_int_equal(env_read_file("tests/data/pgoutput/binary.bin", 16 << 20, &bin, &n_bin), 0);
+	for (uint64_t n = 1; !done; n++) {
+		struct err err;
+		int rc;
+
+		env_fault_install();
+		env_fault_fail(ENV_ALLOC, n, ENOMEM);
+		rc = decode_all(bin, n_bin, &err);
+		done = !env_fault_fired(ENV_ALLOC);
+		env_fault_remove();
+		assert_int_equal(rc, done ? 0 : ERR_NOMEM);
+		assert_true(!done || n > 40);
+	}
+	mem_free(bin);
+}
+
 /* -- messages typed by hand */
 
 #define HEAD "w" "\0\0\0\0\0\0\0\1" "\0\0\0\0\0\0\0\2" "\0\0\0\0\0\0\0\3"
@@ -266,7 +336,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recorded_text), cmocka_unit_test(recorded_partitions), cmocka_unit_test(recorded_binary),
 		cmocka_unit_test(truncated_text), cmocka_unit_test(truncated_partitions), cmocka_unit_test(truncated_binary),
-		cmocka_unit_test(malformed_inside_a_transaction), cmocka_unit_test(rows_outside_of_a_transaction), cmocka_unit_test(a_relation_replaces_the_one_before),
+		cmocka_unit_test(allocations_fail), cmocka_unit_test(malformed_inside_a_transaction), cmocka_unit_test(rows_outside_of_a_transaction), cmocka_unit_test(a_relation_replaces_the_one_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
