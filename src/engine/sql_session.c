@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ struct sql_session {
 	pid_t pid;              /* 0: reaped */
 	int fd;                 /* -1: closed */
 	int cancel_fd;
+	int temp_fd;            /* of temp_dir, locked while we live: see sweep */
 	char temp_dir[256];
 	struct sql_inbox inbox;
 	bool locked;
@@ -106,6 +108,34 @@ static int spawn(struct sql_session *session, int child_fd, struct err *err)
 	return ERR_OK;
 }
 
+#define TEMP_PREFIX "tarn-sql-"
+#define SWEEP_AGE_US 60000000
+
+/* Folders of processes that were killed: nobody holds their lock. Young ones are left alone: their owner may be about to lock. */
+static void sweep(const char *base)
+{
+	char **names, path[512];
+	struct env_stat st;
+	size_t n;
+
+	if (env_list_dir(base, &names, &n) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		if (strncmp(names[i], TEMP_PREFIX, sizeof TEMP_PREFIX - 1) != 0)
+			continue;
+		snprintf(path, sizeof path, "%.200s/%.250s", base, names[i]);
+		if (env_stat(path, &st) < 0 || !st.is_dir || st.mtime_us > env_wall_us() - SWEEP_AGE_US)
+			continue;
+		int fd = env_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0); /* another user's fails here */
+		if (fd < 0)
+			continue;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			(void)env_remove_tree(path);
+		env_close(fd);
+	}
+	env_free_names(names, n);
+}
+
 static int make_temp_dir(struct sql_session *session, struct err *err)
 {
 	const char *base = getenv("TMPDIR");
@@ -113,15 +143,19 @@ static int make_temp_dir(struct sql_session *session, struct err *err)
 
 	if (!base || *base != '/' || strchr(base, '\'') || strlen(base) > sizeof session->temp_dir - 64)
 		base = "/tmp";
+	sweep(base);
 	env_uuid_text(uuid);
-	snprintf(session->temp_dir, sizeof session->temp_dir, "%s/tarn-sql-%s", base, uuid);
+	snprintf(session->temp_dir, sizeof session->temp_dir, "%s/" TEMP_PREFIX "%s", base, uuid);
 	int rc = env_mkdir(session->temp_dir, 0700);
 	if (rc < 0) {
 		err_set_errno(err, ERR_IO, -rc, "the query worker's folder %s", session->temp_dir);
 		session->temp_dir[0] = 0;
 		return err->code;
 	}
-	return ERR_OK;
+	session->temp_fd = env_open(session->temp_dir, O_RDONLY | O_DIRECTORY, 0);
+	if (session->temp_fd < 0)
+		return err_set_errno(err, ERR_IO, -session->temp_fd, "the query worker's folder %s", session->temp_dir);
+	return flock(session->temp_fd, LOCK_EX | LOCK_NB) ? err_set_errno(err, ERR_IO, errno, "locking %s", session->temp_dir) : ERR_OK;
 }
 
 /* Waits for the process and says how it ended. */
@@ -159,6 +193,8 @@ void sql_close(struct sql_session *session)
 		env_close(session->cancel_fd);
 	if (session->temp_dir[0])
 		(void)env_remove_tree(session->temp_dir);
+	if (session->temp_fd >= 0)
+		env_close(session->temp_fd);
 	sql_inbox_free(&session->inbox);
 	mem_free(session);
 }
@@ -312,7 +348,7 @@ int sql_open(const struct sql_limits *limits, struct sql_session **out, struct e
 		session->limits.threads = 1;
 	if (!session->limits.temp_bytes)
 		session->limits.temp_bytes = DEFAULT_TEMP_BYTES;
-	session->fd = -1;
+	session->fd = session->temp_fd = -1;
 	sql_inbox_init(&session->inbox);
 	session->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	int rc = session->cancel_fd < 0 ? err_set_errno(err, ERR_IO, errno, "an event descriptor") : make_temp_dir(session, err);

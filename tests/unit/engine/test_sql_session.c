@@ -4,9 +4,12 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/env.h"
@@ -405,10 +408,25 @@ static int worker_folders(void)
 static void nothing_is_left_behind(void **state)
 {
 	(void)state;
+	char old[300], young[300], other[300];
+	struct env_stat st;
 	setenv("TMPDIR", dir, 1);
+	/* of a process that was killed an hour ago, of one that just begins, and something else */
+	snprintf(old, sizeof old, "%s", path_of("tarn-sql-old"));
+	snprintf(young, sizeof young, "%s", path_of("tarn-sql-young"));
+	snprintf(other, sizeof other, "%s", path_of("tarn-other"));
+	const struct timespec hour_ago[2] = { { time(NULL) - 3600, 0 }, { time(NULL) - 3600, 0 } };
+	assert_int_equal(env_mkdir(old, 0700) | env_mkdir(young, 0700) | env_mkdir(other, 0700), 0);
+	assert_int_equal(utimensat(AT_FDCWD, old, hour_ago, 0) | utimensat(AT_FDCWD, other, hour_ago, 0), 0);
 	struct sql_session *s = open_with((struct sql_limits){ 0 });
-	assert_int_equal(worker_folders(), 1);
+	assert_int_not_equal(env_stat(old, &st), 0);
+	assert_int_equal(env_stat(young, &st) | env_stat(other, &st), 0);
+	assert_int_equal(worker_folders(), 2);
+	assert_int_equal(utimensat(AT_FDCWD, young, hour_ago, 0), 0);
+	struct sql_session *t = open_with((struct sql_limits){ 0 }); /* does not take the first one's */
+	assert_int_equal(worker_folders(), 2);
 	sql_close(s);
+	sql_close(t);
 	assert_int_equal(worker_folders(), 0);
 	assert_int_equal(worker_pid(), 0);
 	unsetenv("TMPDIR");
