@@ -3,6 +3,8 @@
  *   ice_drive WAREHOUSE NAME VERSION < script
  *   ice_drive scan WAREHOUSE METADATA-FILE [SNAPSHOT]      any engine's table: the live files of a snapshot, and counts of other deletes
  *
+ *   ice_drive WAREHOUSE NAME METADATA-FILE < script        goes on with a table of another engine
+ *
  * Lines (words by blanks): add PATH ROWS BYTES | metric PATH FIELD BYTES VALUES NULLS LOWERHEX UPPERHEX ("-": none) | remove PATH | removeall | dv DATA PUFFIN OFFSET SIZE CARDINALITY |
  * column NAME | prop KEY VALUE | replace | keep VERSIONS MANIFESTS | commit | sweep | reopen | files. commit prints the metadata location, sweep the number
  * of deleted files, files one line a live file: path rows first_row_id sequence vector-cardinality. */
@@ -47,6 +49,20 @@ static void create(int version)
 	struct lake_create how = { .fields = fields, .n_fields = 4, .format_version = version };
 
 	must(ice_format_ops.create(&catalog.base, store, "bank", name, &how, &err));
+}
+
+static void take_over(const char *path)
+{
+	json_t *metadata;
+	char *text;
+	size_t n;
+
+	if (env_read_file(path, 1 << 26, &text, &n))
+		exit(2);
+	metadata = json_parse(str_view(text, n), path, &err);
+	must(metadata ? fake_catalog_register(&catalog, "bank", name, metadata, &err) : err.code);
+	json_decref(metadata);
+	mem_free(text);
 }
 
 static void reset(void)
@@ -216,7 +232,10 @@ int main(int argc, char **argv)
 	name = argv[2];
 	must(store_open(argv[1], &store, &err));
 	fake_catalog_init(&catalog, store);
-	create(atoi(argv[3]));
+	if (strchr(argv[3], '/'))
+		take_over(argv[3]);
+	else
+		create(atoi(argv[3]));
 	must(ice_format_ops.open(&catalog.base, store, "bank", name, &keep, &table, &err));
 	reset();
 	while (fgets(buf, sizeof buf, stdin)) {

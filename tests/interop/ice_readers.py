@@ -298,6 +298,43 @@ def mirror(c, exe, root, seed):
     return location, d
 
 
+def foreign(c, exe, root):
+    """A table that pyiceberg wrote: we remove one of its files and add ours; what it recorded of the others stays as it was."""
+    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.schema import Schema
+    from pyiceberg.types import DecimalType, ListType, LongType, NestedField, StringType
+    catalog = SqlCatalog("c", uri=f"sqlite:///{root}/foreign.db", warehouse=f"file://{root}")
+    catalog.create_namespace("bank")
+    schema = Schema(NestedField(1, "id", LongType(), required=True), NestedField(2, "name", StringType()), NestedField(3, "amount", DecimalType(12, 2)),
+                    NestedField(4, "tags", ListType(5, StringType(), element_required=False)))
+    t = catalog.create_table("bank.foreign", schema=schema, location=f"file://{root}/bank/foreign", properties={"format-version": "2"})
+    for i in range(3):
+        t.append(pa.Table.from_pylist(rows(i * 10, 10), SCHEMA))
+    def described(location):
+        return {f["file_path"]: [str(f[k]) for k in ("record_count", "file_size_in_bytes", "column_sizes", "value_counts", "null_value_counts", "nan_value_counts", "lower_bounds", "upper_bounds",
+                                                     "split_offsets", "sort_order_id")] for f in StaticTable.from_metadata(location).inspect.files().to_pylist()}
+    before = described(t.metadata_location)
+    d = Drive.__new__(Drive)
+    d.dir, d.n = f"{root}/bank/foreign/data", 0
+    d.p = subprocess.Popen([exe, root, "foreign", t.metadata_location.removeprefix("file://")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    d.rows = {f["file_path"]: rows(f["readable_metrics"]["id"]["lower_bound"], 10) for f in t.inspect.files().to_pylist()}
+    d.dead = {p: set() for p in d.rows}
+    gone = sorted(d.rows)[1]
+    d.remove(gone)
+    d.add(rows(100, 5))
+    location = d.commit()
+    check(c, d, location)
+    check_manifests(location)
+    d.say("keep 1000 2")  # merge: every foreign entry is written again
+    d.add(rows(200, 5))
+    location = d.commit()
+    check(c, d, location)
+    check_manifests(location)
+    after = described(location)
+    assert gone not in after and all(after[p] == before[p] for p in before if p != gone), (before, after)
+    d.close()
+
+
 def leftovers(root, name, location):
     """Files on disk that no retained snapshot reaches."""
     md = json.load(open(location.removeprefix("file://")))
@@ -322,6 +359,8 @@ def main():
         root = os.path.abspath(keep) if keep else temporary
         kept.append(append_only(c, exe, root))
         print("append-only v2: ok")
+        foreign(c, exe, root)
+        print("a table of pyiceberg, taken over: ok")
         for seed in range(int(os.environ.get("SEEDS", "3"))):
             location, d = mirror(c, exe, root, seed)
             kept.append((location, d.expected()))

@@ -90,6 +90,17 @@ static int table_load(struct catalog *c, const char *ns, const char *name, struc
 	return 0;
 }
 
+int fake_catalog_register(struct fake_catalog *catalog, const char *ns, const char *name, json_t *metadata, struct err *err)
+{
+	struct fake_table *table = &catalog->tables[catalog->n_tables];
+
+	table->ns = mem_strdup(ns);
+	table->name = mem_strdup(name);
+	table->version = 1000; /* behind the other engine's files */
+	catalog->n_tables++;
+	return swap(catalog, table, metadata, err);
+}
+
 static int apply(struct fake_catalog *catalog, struct fake_table *table, const json_t *updates, struct err *err)
 {
 	struct ice_apply how = { .base = table->now.metadata, .base_location = table->now.metadata_location, .now_ms = env_wall_us() / 1000 };

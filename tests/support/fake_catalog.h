@@ -19,6 +19,8 @@ void fake_catalog_init(struct fake_catalog *catalog, struct store *store);
 void fake_catalog_free(struct fake_catalog *catalog);
 /* A foreign writer: updates (array, taken) without requirements. */
 int fake_catalog_apply(struct fake_catalog *catalog, const char *name, json_t *updates, struct err *err);
+/* Takes over a table of another engine; metadata is borrowed. */
+int fake_catalog_register(struct fake_catalog *catalog, const char *ns, const char *name, json_t *metadata, struct err *err);
 struct fake_table *fake_catalog_find(struct fake_catalog *catalog, const char *name);
 
 #endif
