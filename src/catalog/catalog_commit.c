@@ -138,7 +138,8 @@ static int swap_part(struct catalog_db *db, const struct part *part, bool *lost,
 	return rc;
 }
 
-/* The pipeline's position: never back, never of another source, never by an older writer. */
+/* The pipeline's position: never back, never by an older writer. Another source (a PostgreSQL system that was set up anew) may only start with a newer
+ * epoch: taking the pipeline over is a decision, a late write of the old source is not. */
 static int put_position(struct catalog_db *db, const struct catalog_position *position, struct err *err)
 {
 	sqlite3_stmt *stmt;
@@ -161,10 +162,10 @@ static int put_position(struct catalog_db *db, const struct catalog_position *po
 	if (row && position->writer_epoch < epoch)
 		return err_set(err, ERR_FENCED, "pipeline %s: a newer writer (epoch %llu, ours is %llu) owns its position; this one must stop", position->pipeline,
 		               (unsigned long long)epoch, (unsigned long long)position->writer_epoch);
-	if (row && position->system_id != system_id)
+	if (row && position->system_id != system_id && position->writer_epoch == epoch)
 		return err_set(err, ERR_IDENTITY, "pipeline %s: its position belongs to the PostgreSQL system %llu, the source now is %llu", position->pipeline,
 		               (unsigned long long)system_id, (unsigned long long)position->system_id);
-	if (row && position->lsn < lsn)
+	if (row && position->system_id == system_id && position->lsn < lsn)
 		return err_set(err, ERR_IDENTITY, "pipeline %s: its position is %s and cannot go back to %s", position->pipeline, lsn_text(lsn, a), lsn_text(position->lsn, b));
 	return catalog_db_run(db, err, "INSERT INTO positions (pipeline, lsn, system_id, timeline, writer_epoch) VALUES (?1, ?2, ?3, ?4, ?5)"
 	                      " ON CONFLICT (pipeline) DO UPDATE SET lsn = ?2, system_id = ?3, timeline = ?4, writer_epoch = ?5", "siiii", position->pipeline, (int64_t)position->lsn,

@@ -94,7 +94,7 @@ static int parse(struct str text, const char *location, json_t **out, struct err
 		rc = *out ? 0 : err->code;
 	}
 	wbuf_free(&plain);
-	if (!rc && ice_metadata_check(*out, err)) {
+	if (!rc && (ice_metadata_check(*out, err) || ice_metadata_complete(*out, err))) {
 		json_decref(*out);
 		*out = NULL;
 		rc = err_prefix(err, "%s", location);

@@ -359,6 +359,23 @@ int ice_metadata_check(const json_t *metadata, struct err *err)
 	return rc;
 }
 
+int ice_metadata_complete(json_t *metadata, struct err *err)
+{
+	int64_t current = ice_metadata_current_snapshot(metadata);
+	json_t *refs = json_object_get(metadata, "refs");
+
+	if (json_is_object(refs) && (current == -1 || json_has(refs, "main")))
+		return 0;
+	refs = json_is_object(refs) ? ice_copy(refs) : json_object();
+	if (!refs || (current != -1 && json_object_set_new(refs, "main", json_pack("{s:I,s:s}", "snapshot-id", (json_int_t)current, "type", "branch"))) ||
+	    json_object_set(metadata, "refs", refs)) {
+		json_decref(refs);
+		return err_nomem(err);
+	}
+	json_decref(refs);
+	return 0;
+}
+
 json_t *ice_metadata_refs_only(const json_t *metadata)
 {
 	json_t *copy = ice_copy(metadata), *kept = json_array(), *ref, *snapshot;

@@ -40,6 +40,8 @@ int ice_metadata_expired_files(const json_t *base, const char *base_location, co
 
 /* Checks a metadata file's content found in the store (register): required members, their kinds, references between them. ERR_CORRUPT; version 1 is ERR_UNSUPPORTED. */
 int ice_metadata_check(const json_t *metadata, struct err *err) TARN_MUST_CHECK;
+/* What older writers leave out and readers must supply, on a value nobody else holds yet: "refs" with main at the current snapshot (spec: Snapshot References). */
+int ice_metadata_complete(json_t *metadata, struct err *err) TARN_MUST_CHECK;
 
 /* A copy with only those snapshots that refs point to (REST: snapshots=refs); the statistics and the log stay. NULL: no memory. */
 json_t *ice_metadata_refs_only(const json_t *metadata);

@@ -190,7 +190,7 @@ static int ref_canonical(const json_t *update, const char *type, int64_t id, jso
 
 int ice_update_set_ref(struct ice_change *change, const json_t *update, struct err *err)
 {
-	json_t *refs = json_object_get(change->md, "refs"), *made;
+	json_t *refs = json_object_get(change->md, "refs"), *made = NULL;
 	const char *name, *type;
 	int64_t id;
 	int rc = ice_get_str(update, "ref-name", ICE_NAME_MAX, "set-snapshot-ref", &name, err);

@@ -2,6 +2,7 @@
 #
 # Needs the program tests/support/catalog_server.c: TARN_CATALOG_SERVER names it (make test sets it), else it is looked for in the build folders.
 import glob
+import gzip
 import json
 import os
 import pathlib
@@ -165,6 +166,27 @@ def test_rename_drop_register(server):
     assert rows(c.load_table("ns.back")) == ROWS.to_pylist()
     left = [p for p in pathlib.Path(again.location().removeprefix("file://")).rglob("*") if p.is_file()]
     assert left == []
+
+
+def test_register_compressed(server):
+    """Metadata files of other engines may be gzipped."""
+    c = server.catalog()
+    c.create_namespace("ns")
+    t = c.create_table("ns.t", schema=ROWS.schema)
+    t.append(ROWS)
+    c.drop_table("ns.t")
+    plain = pathlib.Path(t.metadata_location.removeprefix("file://"))
+    packed = plain.parent / "00009-x.gz.metadata.json"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    back = c.register_table("ns.t", f"file://{packed}")
+    assert rows(back) == ROWS.to_pylist()
+    back.append(ROWS)
+    assert "/00010-" in c.load_table("ns.t").metadata_location
+    # half a file is refused, and so is something else
+    for name, content in [("1.gz.metadata.json", gzip.compress(plain.read_bytes())[:-20]), ("2.metadata.json", b'{"format-version":2}'), ("3.metadata.json", b"wat")]:
+        (plain.parent / name).write_bytes(content)
+        answer = requests.post(server.url("/v1/namespaces/ns/register"), json={"name": "bad", "metadata-location": f"file://{plain.parent / name}"})
+        assert answer.status_code == 400, answer.text
 
 
 def c_location(server, location):

@@ -390,6 +390,11 @@ static void test_positions(void **state)
 	OK(catalog->ops->commit(catalog, NULL, 0, &position, &result, E));
 	OK(catalog->ops->position_load(catalog, "p", &loaded, E));
 	assert_true(loaded.lsn == 0xffffffff00000011 && loaded.timeline == 2 && loaded.writer_epoch == 3);
+	/* a source set up anew starts at its own beginning, with a newer epoch */
+	position = (struct catalog_position){ .pipeline = "p", .lsn = 1, .system_id = 42, .timeline = 1, .writer_epoch = 4 };
+	OK(catalog->ops->commit(catalog, NULL, 0, &position, &result, E));
+	OK(catalog->ops->position_load(catalog, "p", &loaded, E));
+	assert_true(loaded.lsn == 1 && loaded.system_id == 42 && loaded.writer_epoch == 4);
 }
 
 /* A position that is refused takes the table commits of the same call with it. */
