@@ -139,7 +139,6 @@ static int fault_open(const char *path, int flags, mode_t mode) { PASS(ENV_OPEN,
 static ssize_t fault_pread(int fd, void *buf, size_t n, uint64_t offset) { PASS(ENV_PREAD, env_os.pread(fd, buf, n, offset)); }
 static ssize_t fault_read(int fd, void *buf, size_t n) { PASS(ENV_READ, env_os.read(fd, buf, n)); }
 static int fault_fallocate(int fd, uint64_t offset, uint64_t n) { PASS(ENV_FALLOCATE, env_os.fallocate(fd, offset, n)); }
-static int fault_rename(const char *from, const char *to) { PASS(ENV_RENAME, env_os.rename(from, to)); }
 static int fault_link(const char *from, const char *to) { PASS(ENV_LINK, env_os.link(from, to)); }
 static int fault_unlink(const char *path) { PASS(ENV_UNLINK, env_os.unlink(path)); }
 static int fault_mkdir(const char *path, mode_t mode) { PASS(ENV_MKDIR, env_os.mkdir(path, mode)); }
@@ -149,6 +148,28 @@ static int fault_syncfs(int fd) { PASS(ENV_SYNCFS, env_os.syncfs(fd)); }
 static int fault_random(void *buf, size_t n) { PASS(ENV_RANDOM, env_os.random(buf, n)); }
 static void *fault_alloc(size_t n) { return hit(ENV_ALLOC) ? NULL : env_os.alloc(n); }
 static void *fault_realloc(void *p, size_t n) { return hit(ENV_ALLOC) ? NULL : env_os.realloc(p, n); }
+
+/* Unsynced content stays unsynced under its new name. */
+static int fault_rename(const char *from, const char *to)
+{
+	int r = hit(ENV_RENAME);
+	char old[PATH_MAX], new[PATH_MAX];
+
+	if (r)
+		return r;
+	pthread_mutex_lock(&mutex);
+	if (!realpath(from, old))
+		old[0] = '\0';
+	r = env_os.rename(from, to);
+	if (r == 0 && undos && realpath(to, new)) {
+		forget(new); /* the replaced file is gone */
+		for (struct undo *u = undos; u; u = u->next)
+			if (strcmp(u->path, old) == 0)
+				strcpy(u->path, new);
+	}
+	pthread_mutex_unlock(&mutex);
+	return r;
+}
 
 /* The descriptor is gone even when close fails. */
 static int fault_close(int fd)

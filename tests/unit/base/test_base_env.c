@@ -164,6 +164,18 @@ static void unsynced_content_can_be_lost(void **state)
 	assert_int_equal(env_pread(fd, buf, sizeof buf, 0), 6);
 	assert_string_equal(buf, "synced");
 	env_close(fd);
+	/* A rename does not sync: only the name is new. */
+	env_fault_install();
+	env_fault_track(true);
+	fd = env_open(in_dir("v"), O_RDWR | O_CREAT, 0600);
+	assert_int_equal(env_pwrite(fd, "unsynced", 8, 0), 0);
+	env_close(fd);
+	assert_int_equal(env_rename(in_dir("v"), in_dir("w")), 0);
+	env_fault_lose();
+	env_fault_remove();
+	fd = env_open(in_dir("w"), O_RDONLY, 0);
+	assert_int_equal(env_pread(fd, buf, sizeof buf, 0), 0);
+	env_close(fd);
 }
 
 static void uuids_are_version_4(void **state)

@@ -39,7 +39,7 @@ static uint64_t reopen_and_go_on(struct relation *rel)
 static void torn_tail_at_every_byte(void **state)
 {
 	struct journal *journal = test_open();
-	struct relation *rel = test_relation(1, 2), *late = test_relation(2, 1);
+	struct relation *rel = test_relation(1, 2), *late = test_relation(1, 1);
 	char original[128], work[140], *path;
 	uint64_t size, before = 0, after = 0;
 
@@ -48,7 +48,7 @@ static void torn_tail_at_every_byte(void **state)
 	for (uint64_t lsn = 10; lsn <= 50; lsn += 10) {
 		if (lsn == 50)
 			before = journal_bytes(journal);
-		/* The last one brings a relation, and another shape of a known one. */
+		/* The last one brings another shape of the table: its relation record goes with it. */
 		test_write_ok(journal, lsn == 50 ? late : rel, lsn, 3, 40);
 	}
 	after = journal_bytes(journal);
@@ -82,6 +82,45 @@ static void torn_tail_at_every_byte(void **state)
 	env_remove_tree(work);
 	relation_unref(rel);
 	relation_unref(late);
+}
+
+/* A relation that came in the middle of an unfinished transaction goes with it, and the shape before is current again. */
+static void unfinished_transaction_takes_its_relations(void **state)
+{
+	struct journal *journal = test_open(), *next;
+	struct relation *rel = test_relation(1, 2), *wider = test_relation(1, 3), *again = test_relation(1, 2);
+	static uint8_t bytes[200000];
+	struct datum row[4] = { { (const uint8_t *)"1", 1, DATUM_TEXT }, { bytes, sizeof bytes, DATUM_BINARY }, { NULL, 0, DATUM_NULL }, { NULL, 0, DATUM_NULL } };
+	struct change change = { .op = OP_INSERT, .rel = rel, .row = row };
+	struct test_result result;
+	char original[128], work[140];
+	struct err err;
+
+	(void)state;
+	strcpy(original, test_dir);
+	snprintf(work, sizeof work, "%s-copy", original);
+	test_write_ok(journal, rel, 10, 3, 40);
+	assert_int_equal(journal_begin(journal, &(struct tx_head){ .commit_lsn = 20 }, &err), 0);
+	assert_int_equal(journal_put_change(journal, &change, &err), 0);
+	assert_int_equal(journal_put_relation(journal, wider, &err), 0);
+	change.rel = wider;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(journal_put_change(journal, &change, &err), 0);
+	test_copy_dir(original, work); /* as a killed process leaves it */
+	journal_close(journal);
+	strcpy(test_dir, work);
+	next = test_open();
+	strcpy(test_dir, original);
+	assert_int_equal(journal_put_relation(next, again, &err), 0);
+	assert_int_equal(again->version, rel->version);
+	test_write_ok(next, wider, 20, 3, 40);
+	assert_int_equal(test_read_all(next, 0, 10, &result, &err), 0);
+	assert_int_equal(result.transactions, 2);
+	journal_close(next);
+	assert_int_equal(env_remove_tree(work), 0);
+	relation_unref(rel);
+	relation_unref(wider);
+	relation_unref(again);
 }
 
 /* Never a wrong record: the transactions before the place are read, then the tail is cut or the file is named. */
@@ -292,6 +331,25 @@ static void transaction_larger_than_the_limit(void **state)
 	relation_unref(rel);
 }
 
+static uint64_t bytes_in_files(void)
+{
+	char **names, path[256];
+	struct env_stat st;
+	uint64_t sum = 0;
+	size_t n;
+
+	assert_int_equal(env_list_dir(test_dir, &names, &n), 0);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(names[i], "LOCK") == 0)
+			continue;
+		snprintf(path, sizeof path, "%s/%s", test_dir, names[i]);
+		assert_int_equal(env_stat(path, &st), 0);
+		sum += st.size;
+	}
+	env_free_names(names, n);
+	return sum;
+}
+
 /* Writes transactions of many blocks; on a full disk waits and repeats the very same call. */
 static void write_patiently(struct journal *journal, struct relation *rel, uint64_t lsn, int n_rows, int *waits)
 {
@@ -317,6 +375,7 @@ static void write_patiently(struct journal *journal, struct relation *rel, uint6
 		}
 		assert_int_equal(rc, ERR_DISK_FULL);
 		assert_non_null(strstr(err.text, test_dir));
+		assert_int_equal(bytes_in_files(), journal_bytes(journal)); /* no half-written block stays */
 		(*waits)++;
 		journal_wait_space(journal, 1000);
 	}
@@ -479,6 +538,39 @@ static void lost_pages(void **state)
 	relation_unref(rel);
 }
 
+/* The process dies after its write and before its sync: what the next one finds and reports must be durable by then. */
+static void found_is_made_durable(void **state)
+{
+	struct journal_opts opts = test_opts();
+	struct journal *journal;
+	struct relation *rel = test_relation(1, 1);
+	struct err err;
+	int waits = 0;
+
+	(void)state;
+	env_fault_install();
+	env_fault_track(true);
+	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	assert_int_equal(journal_put_relation(journal, rel, &err), 0);
+	write_patiently(journal, rel, 10, 3, &waits);
+	assert_int_equal(test_write(journal, rel, 20, 2000, 300, &err), 0);
+	env_fault_fail_from(ENV_SYNC, 1, EIO);
+	env_fault_fail_from(ENV_FTRUNCATE, 1, EIO);
+	journal_close(journal);
+	env_fault_fail_from(ENV_SYNC, 0, 0);
+	env_fault_fail_from(ENV_FTRUNCATE, 0, 0);
+	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	assert_int_equal(journal_durable(journal).commit_lsn, 20);
+	env_fault_fail_from(ENV_SYNC, 1, EIO);
+	journal_close(journal);
+	env_fault_lose();
+	env_fault_remove();
+	journal = test_open();
+	assert_int_equal(journal_durable(journal).commit_lsn, 20);
+	journal_close(journal);
+	relation_unref(rel);
+}
+
 static int whole_life(struct relation *rel, struct err *err, uint64_t *durable)
 {
 	struct journal_opts opts = test_opts();
@@ -570,6 +662,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(torn_tail_at_every_byte, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(flipped_bits, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(unfinished_transaction_takes_its_relations, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(damage_is_told_from_a_torn_tail, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(a_missing_file_is_seen, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(limit_pushes_back_until_trimmed, test_setup, test_teardown),
@@ -578,6 +671,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(failed_sync_is_final, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(failed_write_is_final, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(lost_pages, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(found_is_made_durable, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(each_allocation_fails_once, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(each_call_fails_once, test_setup, test_teardown),
 	};
