@@ -75,14 +75,26 @@ static int compare_columns(struct pg_copy *copy, const struct relation *rel, str
 	return rc;
 }
 
+/* A column as its type's output function writes it, which is what the stream sends: format() calls it; a cast to text does not for every type ('10.0.0.1/32', 'true'). */
+static void put_as_text(const char *column, struct wbuf *sql)
+{
+	wbuf_putz(sql, "CASE WHEN ");
+	wbuf_put_sql_ident(sql, str_of(column));
+	wbuf_putz(sql, " IS NOT DISTINCT FROM NULL THEN NULL ELSE pg_catalog.format('%s', ");
+	wbuf_put_sql_ident(sql, str_of(column));
+	wbuf_putz(sql, ") END");
+}
+
 /* ONLY: inheritance children are tables of their own, in the publication too. */
 static void put_statement(const struct pg_copy *copy, const struct relation *rel, struct wbuf *sql)
 {
 	wbuf_putz(sql, "COPY (SELECT ");
 	for (uint16_t i = 0; i < rel->n_columns; i++) {
 		wbuf_putz(sql, i ? ", " : "");
-		wbuf_put_sql_ident(sql, str_of(rel->columns[i].name));
-		wbuf_putz(sql, copy->as_text[i] ? "::pg_catalog.text" : "");
+		if (copy->as_text[i])
+			put_as_text(rel->columns[i].name, sql);
+		else
+			wbuf_put_sql_ident(sql, str_of(rel->columns[i].name));
 	}
 	wbuf_putz(sql, " FROM ONLY ");
 	wbuf_put_sql_ident(sql, str_of(rel->schema));

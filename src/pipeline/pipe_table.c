@@ -18,15 +18,6 @@ const char *table_state_name(enum table_state state)
 	return names[state];
 }
 
-/* public.users becomes users; other schemas keep theirs: sales.users becomes sales__users. */
-static void name_in_lake(const struct relation *rel, char *out, size_t n)
-{
-	if (strcmp(rel->schema, "public") == 0)
-		snprintf(out, n, "%s", rel->name);
-	else
-		snprintf(out, n, "%s__%s", rel->schema, rel->name);
-}
-
 int pipe_table_new(const struct pipe_context *ctx, struct relation *rel, struct pipe_table **out, struct err *err)
 {
 	struct pipe_table *t = mem_zero(sizeof *t);
@@ -37,7 +28,7 @@ int pipe_table_new(const struct pipe_context *ctx, struct relation *rel, struct 
 	t->rel = relation_ref(rel);
 	t->rel_id = rel->id;
 	snprintf(t->label, sizeof t->label, "%.70s.%.70s", rel->schema, rel->name);
-	name_in_lake(rel, t->lake_name, sizeof t->lake_name - sizeof CHANGES_SUFFIX);
+	table_schema_lake_name(rel, t->lake_name, sizeof t->lake_name - sizeof CHANGES_SUFFIX);
 	snprintf(t->mirror_name, sizeof t->mirror_name, "%s.%s", ctx->source, t->lake_name);
 	snprintf(t->changelog_name, sizeof t->changelog_name, "%s.%s" CHANGES_SUFFIX, ctx->source, t->lake_name);
 	*out = t;

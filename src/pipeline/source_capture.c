@@ -313,7 +313,8 @@ void source_capture_main(void *arg)
 		}
 		if (env_mono_us() - started > 10 * RETRY_US_MAX)
 			delay = RETRY_US_MIN;
-		if (err_class_of(rc) != ERR_CLASS_TRANSIENT)
+		/* 55006: after an unclean end the server's old walsender holds the slot a little longer */
+		if (err_class_of(rc) != ERR_CLASS_TRANSIENT && strcmp(err.sqlstate, "55006") != 0)
 			delay = RETRY_PERMANENT_US;
 		source_set_state(s, err_class_of(rc) == ERR_CLASS_TRANSIENT ? SOURCE_CONNECTING : SOURCE_STOPPED, &err);
 		log_warn("pipeline", "source %s: %s", s->conf->name, err.text);

@@ -1,8 +1,18 @@
 /* src/pipeline/table_schema.c — shapes: creating, comparing, extending. */
 #include "pipeline/table_schema.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "lake/changelog.h"
+
+void table_schema_lake_name(const struct relation *rel, char *out, size_t n)
+{
+	if (strcmp(rel->schema, "public") == 0)
+		snprintf(out, n, "%s", rel->name);
+	else
+		snprintf(out, n, "%s__%s", rel->schema, rel->name);
+}
 
 static bool identifier_ok(struct type type) { return type.kind != TYPE_FLOAT32 && type.kind != TYPE_FLOAT64 && type.kind != TYPE_LIST; }
 

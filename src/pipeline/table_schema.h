@@ -5,6 +5,8 @@
 #include "event/relation.h"
 #include "lake/lake.h"
 
+/* public.users becomes users; other schemas keep theirs: sales.users becomes sales__users. */
+void table_schema_lake_name(const struct relation *rel, char *out, size_t n);
 /* Creates a mirror (Iceberg v3, key columns required and identifier) or a changelog (v2, CHANGELOG fields first). */
 int table_schema_create(struct lake *lake, const char *ns, const char *name, const struct relation *rel, bool changelog, struct err *err) TARN_MUST_CHECK;
 /* May a running table go from shape a to shape b? Columns may be added; anything else is ERR_UNSUPPORTED saying which column and what to do. */
