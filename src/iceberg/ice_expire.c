@@ -199,6 +199,17 @@ static const char *own_key(const struct ice_table *table, const char *uri)
 	return key && root && !strncmp(key, root, n) && key[n] == '/' ? key : NULL;
 }
 
+/* Come back since it was collected: a branch, a reused file, a list that two snapshots share. */
+static bool is_reached(const struct ice_table *table, const char *uri)
+{
+	if (map_get(table->paths, str_of(uri)) || map_get(table->manifests, str_of(uri)))
+		return true;
+	for (size_t i = 0; i < table->n_versions; i++)
+		if (table->versions[i]->list && !strcmp(table->versions[i]->list, uri))
+			return true;
+	return false;
+}
+
 int ice_sweep(struct lake_table *table, size_t *n_deleted, struct err *err)
 {
 	struct ice_table *t = (struct ice_table *)table;
@@ -209,7 +220,7 @@ int ice_sweep(struct lake_table *table, size_t *n_deleted, struct err *err)
 	for (size_t i = 0; i < t->n_garbage; i++) {
 		char *uri = t->garbage[i];
 		const char *key = own_key(t, uri);
-		bool reached = map_get(t->paths, str_of(uri)) || map_get(t->manifests, str_of(uri)); /* come back since (a branch, a reused file) */
+		bool reached = is_reached(t, uri);
 
 		if (!rc && key && !reached)
 			rc = store_remove(t->store, key, err);

@@ -322,6 +322,21 @@ static void test_no_sequence(void **state)
 	unload(bytes);
 }
 
+static void test_codec(void **state)
+{
+	struct str bytes = load("odd", ".avro");
+	struct manifest_info info = { .path = (char *)(uintptr_t)"m", .sequence = 9, .first_row_id = -1 };
+	char *at = memmem(bytes.p, bytes.n, "avro.codec\x08null", 15);
+	struct err err;
+
+	(void)state;
+	assert_non_null(at);
+	memcpy(at + 11, "zstd", 4);
+	assert_int_equal(manifest_read(bytes, &info, drop, NULL, &err), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err.text, "codec \"zstd\""));
+	unload(bytes);
+}
+
 static void test_nomem(void **state)
 {
 	struct str bytes = load("pyiceberg-v2-2", ".avro");
@@ -346,7 +361,7 @@ static void test_nomem(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_foreign), cmocka_unit_test(test_broken), cmocka_unit_test(test_own), cmocka_unit_test(test_no_sequence), cmocka_unit_test(test_nomem),
+		cmocka_unit_test(test_foreign), cmocka_unit_test(test_broken), cmocka_unit_test(test_own), cmocka_unit_test(test_no_sequence), cmocka_unit_test(test_codec), cmocka_unit_test(test_nomem),
 	};
 
 	json_set_alloc_funcs(malloc, free); /* not counted: jansson itself is not safe when memory fails (lost bytes in its string buffer) */

@@ -482,6 +482,46 @@ static void test_expiry(void **state)
 	check_scan();
 }
 
+/* Another writer's branch, made behind our back: what it reaches stays. */
+static void test_branch(void **state)
+{
+	static const struct lake_keep keep = { .versions_min = 1, .age_us_max = 0, .manifests_max = 100 };
+	const char *removed[] = { uri_of("a") };
+	struct lake_change drop_a = { .removed = removed, .n_removed = 1 };
+	struct ice_scan *scan;
+	json_t *other, *ref;
+	char name[8];
+	size_t n;
+
+	(void)state;
+	assert_int_equal(add("a", 100), 0);
+	reopen(&keep);
+	assert_int_equal(add("b", 10), 0);
+	other = json_deep_copy(snapshot());
+	json_set_int(other, "parent-snapshot-id", json_get_int(other, "snapshot-id", -1));
+	json_set_int(other, "snapshot-id", 777);
+	json_set_int(other, "sequence-number", 3);
+	json_set_int(other, "first-row-id", json_get_int(metadata(), "next-row-id", -1));
+	json_set_int(other, "added-rows", 0);
+	ref = json_pack("{s:s, s:s, s:s, s:i}", "action", "set-snapshot-ref", "ref-name", "dev", "type", "branch", "snapshot-id", 777);
+	assert_int_equal(fake_catalog_apply(&catalog, "t", json_pack("[{s:s, s:o}, o]", "action", "add-snapshot", "snapshot", other, ref), &err), 0);
+	env_sleep_us(2000);
+	assert_int_equal(commit(&drop_a), 0); /* expiry is due, so the metadata was read again: the sequence number is not the branch's */
+	assert_int_equal(json_get_int(snapshot(), "sequence-number", -1), 4);
+	for (int i = 0; i < 5; i++) {
+		env_sleep_us(2000);
+		snprintf(name, sizeof name, "c%d", i);
+		assert_int_equal(add(name, 1), 0);
+		assert_int_equal(ops->sweep(table, &n, &err), 0);
+	}
+	assert_true(json_array_size(json_object_get(metadata(), "snapshots")) <= 4);
+	assert_true(there("a"));
+	assert_int_equal(ice_scan_open(store, metadata(), 777, &scan, &err), 0);
+	assert_int_equal(scan->n_files, 2);
+	ice_scan_free(scan);
+	check_scan();
+}
+
 static void test_gc_disabled(void **state)
 {
 	static const struct lake_keep keep = { .versions_min = 1 };
@@ -602,7 +642,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_create, 3), CASE(test_vectors, 3), CASE(test_compaction, 3), CASE(test_upgrade, 2), CASE(test_version2, 2), CASE(test_conflict, 3), CASE(test_unknown, 3),
-		CASE(test_columns, 3), CASE(test_truncate, 3), CASE(test_merge, 3), CASE(test_expiry, 3), CASE(test_gc_disabled, 2), CASE(test_flat, 2), CASE(scan_missing, 2),
+		CASE(test_columns, 3), CASE(test_truncate, 3), CASE(test_merge, 3), CASE(test_expiry, 3), CASE(test_branch, 3), CASE(test_gc_disabled, 2), CASE(test_flat, 2), CASE(scan_missing, 2),
 		CASE(test_nomem, 3), CASE(test_open_nomem, 3),
 	};
 
