@@ -176,9 +176,24 @@ static int settle(struct pg_conn *conn, struct err *err)
 	return conn->cancel ? ERR_OK : err_nomem(err);
 }
 
+/* libpq leaves connect_timeout to us, because the connection is made asynchronously: the caller's, else the string's own (or PGCONNECT_TIMEOUT's), else ours. */
+static int timeout_of(const struct pg_conn *conn, const struct pg_conn_opts *opts)
+{
+	PQconninfoOption *options;
+	int64_t given = 0;
+
+	if (opts->connect_timeout_s > 0)
+		return opts->connect_timeout_s;
+	options = PQconninfo(conn->raw);
+	for (PQconninfoOption *o = options; o && o->keyword; o++)
+		if (strcmp(o->keyword, "connect_timeout") == 0 && o->val && (!str_to_i64(str_of(o->val), &given) || given < 0 || given > 3600))
+			given = 0;
+	PQconninfoFree(options);
+	return given > 0 ? (int)given : CONNECT_TIMEOUT_S;
+}
+
 int pg_conn_open(struct pg_conn **out, const struct pg_conn_opts *opts, struct err *err)
 {
-	int timeout_s = opts->connect_timeout_s > 0 ? opts->connect_timeout_s : CONNECT_TIMEOUT_S;
 	struct pg_conn *conn;
 	int rc = pg_conninfo_check(text_or(opts->conninfo, ""), err);
 
@@ -190,7 +205,7 @@ int pg_conn_open(struct pg_conn **out, const struct pg_conn_opts *opts, struct e
 	conn->replication = opts->replication;
 	rc = start(conn, opts, err);
 	if (!rc)
-		rc = wait_connected(conn, timeout_s, err);
+		rc = wait_connected(conn, timeout_of(conn, opts), err);
 	if (!rc && PQstatus(conn->raw) != CONNECTION_OK)
 		rc = connect_failed(conn, err);
 	if (!rc)

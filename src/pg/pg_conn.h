@@ -16,7 +16,7 @@ struct pg_conn_opts {
 	const char *conninfo;        /* URI or key=value */
 	const char *password;        /* from env or file (config), NULL: libpq's own ways */
 	bool replication;            /* walsender: replication=database */
-	int connect_timeout_s;       /* 0: 10 */
+	int connect_timeout_s;       /* 0: the string's connect_timeout, else 10; over all hosts of the string */
 };
 /* ERR_CONNECT (host, port and what to check), ERR_AUTH, ERR_NOT_FOUND (database), ERR_PRIVILEGE (no REPLICATION right, with the ALTER ROLE that mends it). */
 int pg_conn_open(struct pg_conn **out, const struct pg_conn_opts *opts, struct err *err) TARN_MUST_CHECK;
