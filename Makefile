@@ -21,7 +21,7 @@ build/build.ninja:
 demo: ## a private PostgreSQL, Tarn, a live view and a first tour; DEMO_SECONDS=60 ends it by itself
 	@tools/setup --demo
 	@$(MAKE) --no-print-directory all
-	build/tarn demo $(if $(DEMO_SECONDS),--seconds $(DEMO_SECONDS))
+	@DEMO_SECONDS=$(DEMO_SECONDS) tools/demo
 
 test: ## unit and end-to-end tests; ends with "N passed, N failed"
 	@tools/setup --tests
