@@ -85,6 +85,8 @@ static int spawn(struct sql_session *session, int child_fd, struct err *err)
 	int rc = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	if (!rc)
 		rc = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	if (!rc && !getenv("TARN_WORKER_STDERR")) /* DuckDB prints profiles there on demand: not into our log. Set it to see a crash's own words. */
+		rc = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
 	if (!rc)
 		rc = posix_spawn_file_actions_adddup2(&actions, child_fd, SQL_WORKER_FD); /* same number: clears close-on-exec */
 	if (!rc)

@@ -286,6 +286,34 @@ static void escapes_fail(void **state)
 	sql_close(s);
 }
 
+/* Functions that change DuckDB itself can be called from a SELECT. They may spoil the session of the one who asks, and nothing else. */
+static void functions_with_effects(void **state)
+{
+	static const char *const attacks[] = {
+		"SELECT * FROM enable_logging(storage := 'file', storage_path := '%d/logs')", "FROM enable_logging('FileSystem', storage := 'file', storage_config := {'path': '%d/logs'})", "FROM set_logging_storage('file')",
+		"FROM enable_profiling(save_location := '%d/evil.json')", "FROM enable_profiling('json', save_location := '%d/evil.json'); SELECT 42", "FROM force_checkpoint()", "FROM checkpoint('memory')",
+		"SELECT * FROM duckdb_secrets()", "SELECT write_log('x')", "FROM enable_object_cache()", "SELECT nextval('x')", "FROM test_all_types()", "SELECT current_setting('allowed_paths')",
+	};
+	char own[512];
+	struct env_stat st;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof attacks / sizeof *attacks; i++) {
+		struct sql_session *s = open_with((struct sql_limits){ .time_us = 5000000 });
+		const char *hole = strstr(attacks[i], "%d");
+		snprintf(own, sizeof own, "%.*s%s%s", hole ? (int)(hole - attacks[i]) : (int)strlen(attacks[i]), attacks[i], hole ? dir : "", hole ? hole + 2 : "");
+		int rc = ask(s, own, &a);
+		assert_true(rc != ERR_WORKER && rc != ERR_TIMEOUT);
+		rc = ask(s, "SELECT 1", &a);
+		assert_int_not_equal(rc, ERR_WORKER);
+		rc = ask(s, "SELECT * FROM read_text('/etc/passwd')", &a);
+		assert_int_equal(rc, ERR_QUERY);
+		sql_close(s);
+	}
+	assert_int_not_equal(env_stat(path_of("logs"), &st), 0);
+	assert_int_not_equal(env_stat(path_of("evil.json"), &st), 0);
+}
+
 /* --- limits and death --- */
 static void memory_is_limited(void **state)
 {
@@ -436,7 +464,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(views_show_live_rows), cmocka_unit_test(every_type_has_a_text), cmocka_unit_test(statements_in_a_row), cmocka_unit_test(result_as_parquet),
-		cmocka_unit_test(escapes_fail), cmocka_unit_test(memory_is_limited), cmocka_unit_test(time_is_limited), cmocka_unit_test(a_query_can_be_cancelled),
+		cmocka_unit_test(escapes_fail), cmocka_unit_test(functions_with_effects), cmocka_unit_test(memory_is_limited), cmocka_unit_test(time_is_limited), cmocka_unit_test(a_query_can_be_cancelled),
 		cmocka_unit_test(a_killed_worker_is_an_error), cmocka_unit_test(broken_tables_are_refused), cmocka_unit_test(nothing_is_left_behind),
 	};
 
