@@ -12,6 +12,7 @@
 #include "base/env.h"
 #include "base/env_fault.h"
 #include "iceberg/ice_table.h"
+#include "iceberg/manifest.h"
 #include "support/fake_catalog.h"
 
 static char dir[200];
@@ -167,6 +168,20 @@ static size_t n_avro(void)
 	return n;
 }
 
+static size_t n_manifests(void)
+{
+	const char *list = json_get_str(snapshot(), "manifest-list", "");
+	struct manifest_info *infos;
+	char *bytes;
+	size_t n, n_infos;
+
+	assert_int_equal(store_get(store, store_key(store, list), 1 << 20, &bytes, &n, &err), 0);
+	assert_int_equal(manifest_list_read(str_view(bytes, n), list, &infos, &n_infos, &err), 0);
+	manifest_infos_free(infos, n_infos);
+	mem_free(bytes);
+	return n_infos;
+}
+
 /* What a reader sees must be what the open table believes. */
 static void check_scan(void)
 {
@@ -285,7 +300,9 @@ static void test_compaction(void **state)
 	assert_null(live("a"));
 	assert_int_equal(live("c")->sequence, 4);
 	check_scan();
-	assert_int_equal(add("d", 1), 0); /* manifests that only told of the removal are dropped now */
+	assert_int_equal(n_manifests(), 4); /* b, c, and two that tell of the removals */
+	assert_int_equal(add("d", 1), 0);
+	assert_int_equal(n_manifests(), 3); /* which are dropped now */
 	check_scan();
 	assert_int_equal(commit(&compact), ERR_BUG); /* a is not live any more */
 	assert_non_null(strstr(err.text, "no live data file"));
@@ -418,16 +435,9 @@ static void test_merge(void **state)
 	(void)state;
 	reopen(&keep);
 	for (int i = 0; i < 60; i++) {
-		json_t *list;
-		char *bytes;
-		size_t n;
-
 		snprintf(name, sizeof name, "f%d", i);
 		assert_int_equal(add(name, 10), 0);
-		list = json_object_get(snapshot(), "manifest-list");
-		assert_int_equal(store_get(store, store_key(store, json_string_value(list)), 1 << 20, &bytes, &n, &err), 0);
-		assert_true(n < 4000); /* at most eight rows */
-		mem_free(bytes);
+		assert_true(n_manifests() <= 8);
 	}
 	check_scan();
 	check_summary("total-data-files", "60");
@@ -479,6 +489,29 @@ static void test_expiry(void **state)
 	assert_int_equal(ice_scan_open(store, metadata(), json_get_int(json_object_get(json_object_get(metadata(), "refs"), "audit"), "snapshot-id", -1), &scan, &err), 0);
 	assert_int_equal(scan->n_files, 1);
 	ice_scan_free(scan);
+	check_scan();
+}
+
+/* A file that an expired and a current manifest both name stays. */
+static void test_expiry_shared(void **state)
+{
+	static const struct lake_keep keep = { .versions_min = 1, .age_us_max = 0, .manifests_max = 100 };
+	struct data_file *files[2] = { file_of("a", 10), file_of("b", 20) };
+	const char *removed[] = { uri_of("a") };
+	struct lake_change both = { .added = files, .n_added = 2 }, drop_a = { .removed = removed, .n_removed = 1 };
+	size_t n;
+
+	(void)state;
+	reopen(&keep);
+	assert_int_equal(commit(&both), 0);
+	assert_int_equal(commit(&drop_a), 0);
+	for (int i = 0; i < 3; i++) {
+		env_sleep_us(2000);
+		assert_int_equal(add(i == 0 ? "c" : i == 1 ? "d" : "e", 1), 0);
+		assert_int_equal(ops->sweep(table, &n, &err), 0);
+	}
+	assert_false(there("a"));
+	assert_true(there("b"));
 	check_scan();
 }
 
@@ -642,7 +675,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_create, 3), CASE(test_vectors, 3), CASE(test_compaction, 3), CASE(test_upgrade, 2), CASE(test_version2, 2), CASE(test_conflict, 3), CASE(test_unknown, 3),
-		CASE(test_columns, 3), CASE(test_truncate, 3), CASE(test_merge, 3), CASE(test_expiry, 3), CASE(test_branch, 3), CASE(test_gc_disabled, 2), CASE(test_flat, 2), CASE(scan_missing, 2),
+		CASE(test_columns, 3), CASE(test_truncate, 3), CASE(test_merge, 3), CASE(test_expiry, 3), CASE(test_expiry_shared, 3), CASE(test_branch, 3), CASE(test_gc_disabled, 2), CASE(test_flat, 2), CASE(scan_missing, 2),
 		CASE(test_nomem, 3), CASE(test_open_nomem, 3),
 	};
 
