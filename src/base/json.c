@@ -28,8 +28,9 @@ json_t *json_parse(struct str text, const char *what, struct err *err)
 
 	alloc_failed = false;
 	value = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-	if (value)
+	if (value && !alloc_failed)
 		return value;
+	json_decref(value); /* jansson's lexer may drop a byte that its buffer could not take */
 	if (alloc_failed)
 		err_nomem(err);
 	else

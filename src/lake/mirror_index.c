@@ -99,6 +99,8 @@ int mirror_index_build(struct mirror *m, struct err *err)
 	if (rc)
 		return rc;
 	rc = load_files(m, err);
+	if (!rc)
+		rc = key_index_maintain(m->index, 0, NULL, err);
 	if (rc)
 		return err_prefix(err, "building the key index of %s", m->name);
 	log_debug("lake", "key index of %s: %llu keys in %lld ms", m->name, (unsigned long long)key_index_count(m->index),

@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "lake/mirror_int.h"
 
+#define INDEX_WORK 200000 /* entries merged per publish: keeps the number of runs small without a long pause */
+
 static int add_vector(struct mirror *m, uint32_t number, struct err *err)
 {
 	struct mirror_file *file = &m->files[number];
@@ -146,5 +148,11 @@ int mirror_published(struct mirror *m, struct err *err)
 	}
 	m->truncated = false;
 	m->pending_changes = 0;
+	if (m->index) {
+		int rc = key_index_maintain(m->index, INDEX_WORK, NULL, err);
+
+		if (rc)
+			return rc;
+	}
 	return added ? adopt_row_ids(m, err) : ERR_OK;
 }
