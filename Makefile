@@ -32,7 +32,7 @@ test-asan: ## the same under AddressSanitizer and UndefinedBehaviorSanitizer
 	@tools/run-tests asan
 
 unit: ## unit tests only
-	@tools/setup
+	@tools/setup --demo
 	@tools/run-tests plain unit
 
 e2e: ## end-to-end tests only; PYTEST='-k name' selects
