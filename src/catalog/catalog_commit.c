@@ -128,8 +128,8 @@ static int swap_part(struct catalog_db *db, const struct part *part, bool *lost,
 	if (strcmp(json_get_str(part->base, "location", ""), part->location) != 0 &&
 	    (rc = catalog_location_free(db, commit->namespace_, commit->table, part->location, err)))
 		return rc;
-	rc = catalog_db_run(db, err, "UPDATE tables SET previous = metadata_location, metadata_location = ?, uuid = ?, location = ?"
-	                    " WHERE namespace = ? AND name = ? AND metadata_location = ?", "ssssss", part->next_location ? part->next_location : part->row.metadata_location, uuid,
+	rc = catalog_db_run(db, err, "UPDATE tables SET previous = CASE metadata_location WHEN ?1 THEN previous ELSE metadata_location END, metadata_location = ?1, uuid = ?2,"
+	                    " location = ?3 WHERE namespace = ?4 AND name = ?5 AND metadata_location = ?6", "ssssss", part->next_location ? part->next_location : part->row.metadata_location, uuid,
 	                    part->location, commit->namespace_, commit->table, part->row.metadata_location);
 	if (!rc && sqlite3_changes(db->handle) != 1) {
 		*lost = true;
@@ -223,7 +223,7 @@ static int write_and_sync(struct sqlite_catalog *c, struct part *parts, size_t n
 	if (rc || !written)
 		return rc;
 	FAILPOINT_ERR("catalog.commit.metadata_written", err);
-	rc = store_sync(c->store, err);
+	rc = catalog_file_sync(c, err);
 	if (rc)
 		return rc;
 	FAILPOINT_ERR("catalog.commit.synced", err);

@@ -182,6 +182,16 @@ int catalog_file_write(struct sqlite_catalog *c, const json_t *metadata, const c
 	return rc;
 }
 
+int catalog_file_sync(struct sqlite_catalog *c, struct err *err)
+{
+	int rc;
+
+	monitor_lock(&c->sync_lock);
+	rc = store_sync(c->store, err);
+	monitor_unlock(&c->sync_lock);
+	return rc;
+}
+
 void catalog_file_remove(struct sqlite_catalog *c, const char *location)
 {
 	const char *key = location ? store_key(c->store, location) : NULL;

@@ -125,11 +125,13 @@ static void close_catalog(struct catalog *catalog)
 {
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
 
+	/* The writer last: the last handle folds the WAL into the database. */
+	catalog_db_close(&c->reader);
 	if (!c->read_only)
 		catalog_db_close(&c->writer);
-	catalog_db_close(&c->reader);
 	map_free(c->cache, decref);
 	monitor_free(&c->cache_lock);
+	monitor_free(&c->sync_lock);
 	mem_free(c);
 }
 
@@ -167,6 +169,7 @@ int catalog_open_sqlite(const char *db_path, struct store *store, bool read_only
 		return err_nomem(err);
 	}
 	monitor_init(&c->cache_lock);
+	monitor_init(&c->sync_lock);
 	/* The writer first: it makes the file and its tables. */
 	if (!read_only)
 		rc = catalog_db_open(&c->writer, db_path, false, err);
@@ -178,6 +181,7 @@ int catalog_open_sqlite(const char *db_path, struct store *store, bool read_only
 	if (rc) {
 		map_free(c->cache, NULL);
 		monitor_free(&c->cache_lock);
+		monitor_free(&c->sync_lock);
 		mem_free(c);
 		return rc;
 	}

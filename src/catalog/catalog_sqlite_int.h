@@ -1,7 +1,8 @@
 /* src/catalog/catalog_sqlite_int.h — shared by the files of the built-in catalog only.
  *
  * Locks: each database handle has its own and it is held for one short statement or transaction, never over the store. reader serves all look-ups
- * (WAL: readers do not wait for a writer's sync), writer all changes. */
+ * (WAL: readers do not wait for a writer's sync), writer all changes. sync_lock alone is held over I/O: a store_sync that finds nothing left to do because
+ * another one has just taken our files must not return before that one has. */
 #ifndef TARN_CATALOG_CATALOG_SQLITE_INT_H
 #define TARN_CATALOG_CATALOG_SQLITE_INT_H
 
@@ -26,6 +27,7 @@ struct sqlite_catalog {
 	struct store *store; /* borrowed */
 	bool read_only;
 	struct catalog_db reader, writer;
+	struct monitor sync_lock;
 	struct monitor cache_lock;
 	struct map *cache;   /* metadata location -> json_t reference; parsed files never change */
 };
@@ -67,6 +69,7 @@ int catalog_location_purge(struct sqlite_catalog *c, const char *location, struc
 int catalog_file_read(struct sqlite_catalog *c, const char *location, json_t **out, struct err *err);
 /* Writes metadata (borrowed) as the version after `previous` (NULL: the first) under a new name; *out: owned location. Not yet synced. */
 int catalog_file_write(struct sqlite_catalog *c, const json_t *metadata, const char *previous, char **out, struct err *err);
+int catalog_file_sync(struct sqlite_catalog *c, struct err *err); /* what was written is durable, data files included */
 void catalog_file_remove(struct sqlite_catalog *c, const char *location);
 void catalog_cache_put(struct sqlite_catalog *c, const char *location, json_t *metadata, const char *replaces);
 /* Old metadata files a commit made superfluous (array of locations); only those of the table itself are touched. */

@@ -106,7 +106,7 @@ static int create_stored(struct sqlite_catalog *c, const char *ns, const char *n
 	int rc = catalog_file_write(c, metadata, NULL, &location, err);
 
 	if (!rc)
-		rc = store_sync(c->store, err);
+		rc = catalog_file_sync(c, err);
 	if (!rc)
 		rc = insert(c, ns, name, location, metadata, &unknown, err);
 	if (rc) {

@@ -36,6 +36,10 @@ static int64_t fixed_clock(void)
 }
 
 static struct env_ops clock_ops;
+static long allocs_left = -1; /* the allocation that fails, counted down; -1: none */
+
+static void *failing_alloc(size_t n) { return allocs_left >= 0 && allocs_left-- == 0 ? NULL : env_os.alloc(n); }
+static void *failing_realloc(void *p, size_t n) { return allocs_left >= 0 && allocs_left-- == 0 ? NULL : env_os.realloc(p, n); }
 
 static int setup(void **state)
 {
@@ -45,6 +49,8 @@ static int setup(void **state)
 
 	clock_ops = env_os;
 	clock_ops.wall_us = fixed_clock;
+	clock_ops.alloc = failing_alloc;
+	clock_ops.realloc = failing_realloc;
 	env_install(&clock_ops);
 	strcpy(f->folder, "/tmp/tarn-rest-XXXXXX");
 	assert_non_null(mkdtemp(f->folder));
@@ -256,11 +262,82 @@ static void test_more(void **state)
 	run_file(*state, "tests/data/rest/more.json");
 }
 
+/* One request; the status, -1 when the answer itself failed (the HTTP server then closes the connection). */
+static int ask(struct fixture *f, const char *method, const char *path, const char *body, long fail_at, bool *failed)
+{
+	struct http_header headers[] = { { STR_LIT("Host"), STR_LIT("localhost") }, { STR_LIT("Content-Type"), STR_LIT("application/json") } };
+	struct arena *arena = arena_new(0);
+	struct str query = str_of(path), only_path = str_cut(&query, '?');
+	struct http_request request = { .method = str_of(method), .target = str_of(path), .path = only_path, .query = query, .headers = headers, .n_headers = 2, .body = str_of(body),
+		.arena = arena, .peer = "test" };
+	struct http_response response = { .status = 200, .arena = arena };
+	struct err err = { 0 };
+	json_t *answer;
+	int status;
+
+	wbuf_init(&response.body, 0);
+	allocs_left = fail_at;
+	rest_handle(&f->rest, &request, &response);
+	*failed = allocs_left < 0 && fail_at >= 0;
+	allocs_left = -1;
+	status = wbuf_failed(&response.body) ? -1 : response.status;
+	if (status > 0 && response.body.n) {
+		answer = json_parse(wbuf_str(&response.body), "answer", &err);
+		if (!answer)
+			fail_msg("%s %s: %s", method, path, err.text);
+		json_decref(answer);
+	}
+	wbuf_free(&response.body);
+	arena_free(arena);
+	return status;
+}
+
+/* Each allocation of each kind of request fails once: an error that says so, or the full answer; never a broken one. The texts in these bodies are short:
+ * jansson's lexer does not survive a failed growth of its buffer. */
+static void test_allocations(void **state)
+{
+	static const struct { const char *method, *path, *body; } rows[] = {
+		{ "GET", "/v1/config", "" },
+		{ "GET", "/v1/namespaces?pageToken=&pageSize=1", "" },
+		{ "GET", "/v1/namespaces/a%1Fb", "" },
+		{ "POST", "/v1/namespaces/a/properties", "{\"removals\":[\"x\"],\"updates\":{\"y\":\"1\"}}" },
+		{ "GET", "/v1/namespaces/a/tables?pageToken=&pageSize=1", "" },
+		{ "GET", "/v1/namespaces/a/tables/t", "" },
+		{ "GET", "/v1/namespaces/a/tables/t?snapshots=refs", "" },
+		{ "GET", "/v1/namespaces/a/tables/nope", "" },
+		{ "POST", "/v1/namespaces/a/tables/t", "{\"requirements\":[],\"updates\":[]}" },
+		{ "POST", "/v1/transactions/commit", "{\"table-changes\":[{\"identifier\":{\"namespace\":[\"a\"],\"name\":\"t\"},\"requirements\":[],\"updates\":[]}]}" },
+		{ "POST", "/v1/namespaces/a/tables", "{\"name\":\"s\",\"stage-create\":true,\"schema\":{\"type\":\"struct\",\"fields\":[]}}" },
+		{ "PUT", "/v1/namespaces", "" },
+		{ "GET", "/v1/nowhere", "" },
+	};
+	struct fixture *f = *state;
+	bool failed;
+
+	assert_int_equal(ask(f, "POST", "/v1/namespaces", "{\"namespace\":[\"a\",\"b\"]}", -1, &failed), 200);
+	assert_int_equal(ask(f, "POST", "/v1/namespaces", "{\"namespace\":[\"c\"]}", -1, &failed), 200);
+	assert_int_equal(ask(f, "POST", "/v1/namespaces/a/tables", "{\"name\":\"t\",\"schema\":{\"type\":\"struct\",\"fields\":[]}}", -1, &failed), 200);
+	assert_int_equal(ask(f, "POST", "/v1/namespaces/a/tables", "{\"name\":\"u\",\"schema\":{\"type\":\"struct\",\"fields\":[]}}", -1, &failed), 200);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int want = ask(f, rows[i].method, rows[i].path, rows[i].body, -1, &failed), status;
+		failed = true;
+		for (long n = 0; failed; n++) {
+			assert_true(n < 5000);
+			status = ask(f, rows[i].method, rows[i].path, rows[i].body, n, &failed);
+			/* 400: of an escape that could not be decoded; 409 and 500: a commit that was not done, or was and lacks its answer */
+			if (status != want && status != -1 && status != 503 && status != 400 && status != 409 && status != 500)
+				fail_msg("%s %s, allocation %ld: %d, wanted %d", rows[i].method, rows[i].path, n, status, want);
+		}
+		assert_int_equal(status, want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_exchanges, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_allocations, setup, teardown),
 	};
 
 	json_init();
