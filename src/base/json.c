@@ -67,9 +67,27 @@ bool json_has(const json_t *object, const char *key)
 	return json_object_get(object, key) != NULL;
 }
 
+/* jansson takes valid UTF-8 only; what comes from elsewhere (paths, servers) need not be: then bytes above ASCII become '?'. */
+static json_t *replaced(struct str s)
+{
+	char *copy = mem_strndup(s.p, s.n);
+	json_t *value;
+
+	for (size_t i = 0; copy && i < s.n; i++)
+		if ((unsigned char)copy[i] >= 0x80 || copy[i] == '\0')
+			copy[i] = '?';
+	value = copy ? json_stringn(copy, s.n) : NULL;
+	mem_free(copy);
+	return value;
+}
+
 json_t *json_str(struct str s)
 {
-	return json_stringn(s.p ? s.p : "", s.n);
+	json_t *value;
+
+	alloc_failed = false;
+	value = json_stringn(s.p ? s.p : "", s.n);
+	return value || alloc_failed ? value : replaced(s);
 }
 
 /* The _new setters take NULL for a failed value and answer -1. */
