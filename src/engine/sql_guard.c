@@ -15,6 +15,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -64,6 +65,7 @@ int sql_guard_limits(struct sql_worker *worker, struct err *err)
 		rc = limit(RLIMIT_NOFILE, OPEN_FILES, "open files", err);
 	if (!rc && !SANITIZED) /* the sanitizer maps terabytes */
 		rc = limit(RLIMIT_AS, space, "memory", err);
+	signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error of the query, not its death */
 	if (!rc && worker->limits.temp_bytes)
 		rc = limit(RLIMIT_FSIZE, worker->limits.temp_bytes, "file size", err);
 	return rc;
