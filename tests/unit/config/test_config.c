@@ -251,6 +251,23 @@ static void test_texts(void **state)
 	wbuf_free(&w);
 }
 
+/* docs/configuration.md is what `tarn config reference` prints. */
+static void test_document(void **state)
+{
+	struct wbuf w;
+	char *text;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(env_read_file("docs/configuration.md", 1 << 20, &text, &n), 0);
+	wbuf_init(&w, 0);
+	config_reference(&w);
+	if (!str_eq(str_view(text, n), wbuf_str(&w)))
+		fail_msg("docs/configuration.md is not what the tables say: build/tarn config reference > docs/configuration.md");
+	wbuf_free(&w);
+	mem_free(text);
+}
+
 /* Every allocation fails once: an error, and nothing leaks (the sanitizer build sees to that). */
 static long allocations_left;
 static void *failing_alloc(size_t n) { return allocations_left-- > 0 ? env_os.alloc(n) : NULL; }
@@ -288,7 +305,7 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_data), cmocka_unit_test(test_mask), cmocka_unit_test(test_units), cmocka_unit_test(test_texts), cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_data), cmocka_unit_test(test_mask), cmocka_unit_test(test_units), cmocka_unit_test(test_texts), cmocka_unit_test(test_document), cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
