@@ -1,6 +1,6 @@
 /* src/catalog/catalog.h — which tables there are and where each one's current metadata lies; the swap that makes a commit.
  *
- * One table of functions (catalog_ops): the built-in catalog over SQLite (catalog/catalog_sqlite.h), later PostgreSQL and a REST client. The REST
+ * One table of functions (catalog_ops): the built-in catalog over SQLite (catalog/catalog_sqlite.c), later PostgreSQL and a REST client. The REST
  * server (catalog/rest_server.h) and the apply threads call the same functions. Semantics are those of the Iceberg REST catalog specification:
  * requirements are checked and updates applied to the current metadata (iceberg/metadata.h), the new metadata file is written and synced, then
  * the pointer is swapped in one database transaction.
@@ -23,7 +23,7 @@ enum commit_result {
 
 struct catalog_table {
 	char *metadata_location; /* URI; NULL for a staged table */
-	json_t *metadata;        /* table metadata (Iceberg spec, Table Metadata); owned reference */
+	json_t *metadata;        /* table metadata (Iceberg spec, Table Metadata); owned reference to a value that others share: never change it in place */
 };
 static inline void catalog_table_clear(struct catalog_table *table)
 {
@@ -42,7 +42,8 @@ struct catalog_commit {
 	struct catalog_table result; /* filled on DONE; catalog_table_clear */
 };
 
-/* A pipeline's own position, stored in the same database transaction as the table commits (design 4.4). */
+/* A pipeline's own position, stored in the same database transaction as the table commits (design 4.4). An older writer_epoch is ERR_FENCED; a lower lsn, or another
+ * system_id without a newer writer_epoch, is ERR_IDENTITY. */
 struct catalog_position {
 	const char *pipeline;
 	uint64_t lsn;            /* commit LSN up to which all changes are known to be in the tables */
@@ -52,7 +53,7 @@ struct catalog_position {
 };
 
 struct catalog_ops {
-	int (*namespace_create)(struct catalog *c, const char *ns, const json_t *properties, struct err *err);   /* ERR_EXISTS */
+	int (*namespace_create)(struct catalog *c, const char *ns, const json_t *properties, struct err *err);   /* ERR_EXISTS; missing parents are made too */
 	int (*namespace_load)(struct catalog *c, const char *ns, json_t **properties, struct err *err);          /* ERR_NOT_FOUND; owned object */
 	int (*namespace_drop)(struct catalog *c, const char *ns, struct err *err);                               /* ERR_NOT_EMPTY */
 	int (*namespace_update)(struct catalog *c, const char *ns, const json_t *removals, const json_t *updates, json_t **summary, struct err *err);

@@ -5,7 +5,7 @@
  * a few pointer copies and no parsing. Who holds a reference may read from any thread and must not modify.
  * Requirements and updates are those of the REST catalog specification (CommitTableRequest). What a client sends is untrusted: kinds, counts, names
  * and nesting are checked, anything malformed or unknown is ERR_USAGE naming the member, a failed requirement is ERR_CONFLICT.
- * Locations are not judged here (the catalog knows the warehouse); see catalog/catalog_location.h. */
+ * Locations are not judged here (the catalog knows the warehouse); see catalog/catalog_location.c. */
 #ifndef TARN_ICEBERG_METADATA_H
 #define TARN_ICEBERG_METADATA_H
 
