@@ -135,7 +135,7 @@ static int count_files(void)
 static struct catalog_table load_fresh(void)
 {
 	struct catalog *reader;
-	struct catalog_table table;
+	struct catalog_table table = { 0 };
 	struct err err = { 0 };
 	char path[128];
 
