@@ -340,9 +340,10 @@ int sql_query_parquet(struct sql_worker *worker, const char *text, uint64_t *row
 	wbuf_putz(&sql, "COPY (");
 	wbuf_put_str(&sql, query);
 	wbuf_putz(&sql, "\n) TO ");
-	char *path = mem_alloc(strlen(worker->temp_dir) + sizeof SQL_PARQUET_NAME + 1);
+	size_t path_bytes = strlen(worker->temp_dir) + sizeof SQL_PARQUET_NAME + 1;
+	char *path = mem_alloc(path_bytes);
 	if (path) {
-		sprintf(path, "%s/%s", worker->temp_dir, SQL_PARQUET_NAME);
+		snprintf(path, path_bytes, "%s/%s", worker->temp_dir, SQL_PARQUET_NAME);
 		wbuf_put_sql_literal(&sql, str_of(path));
 		mem_free(path);
 	}
