@@ -195,6 +195,7 @@ static int bind_names(struct bind *bind, const struct yaml_node *map, struct con
 static int bind_source(struct bind *bind, const struct yaml_node *node, struct config_source *source, struct err *err)
 {
 	const char *where = arena_printf(bind->arena, "sources.%s", node->key);
+	char shown[YAML_KEY_SHOWN_MAX];
 	int rc;
 
 	if (!where)
@@ -204,7 +205,7 @@ static int bind_source(struct bind *bind, const struct yaml_node *node, struct c
 	source->kind = SOURCE_POSTGRES;
 	/* 50: the default slot is tarn_<name>, and tables live in a folder of that name */
 	if (!only_chars(node->key, NAME_CHARS) || strlen(node->key) > 50)
-		return yaml_tree_error(node, err, "'%s' cannot name a source: up to 50 of a-z, 0-9 and _", node->key);
+		return yaml_tree_error(node, err, "'%s' cannot name a source: up to 50 of a-z, 0-9 and _", yaml_key_shown(node->key, shown));
 	if (node->kind != YAML_MAP)
 		return yaml_tree_error(node, err, "source '%s' needs at least: postgres: \"postgresql://user@host/database\"", node->key);
 	rc = check_keys(node, where, source_options, err);

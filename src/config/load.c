@@ -169,12 +169,13 @@ static int load_sets(struct arena *arena, const struct config_opts *opts, struct
 	for (size_t i = 0; i < opts->n_sets; i++) {
 		struct str value = str_of(opts->sets[i]), key = str_cut(&value, '=');
 		const char *path = arena_strdup(arena, key);
+		char shown[YAML_KEY_SHOWN_MAX];
 		int rc;
 
 		if (!path)
 			return err_nomem(err);
-		if (key.n == 0 || !strchr(opts->sets[i], '='))
-			return err_set(err, ERR_CONFIG, "--set %.*s: write it as KEY=VALUE, as in --set lake.publish_interval=2s", STR_FMT(key));
+		if (key.n == 0 || !strchr(opts->sets[i], '=') || path[strspn(path, YAML_KEY_CHARS)])
+			return err_set(err, ERR_CONFIG, "--set %s: write it as KEY=VALUE, as in --set lake.publish_interval=2s", yaml_key_shown(path, shown));
 		rc = put_value(arena, root, path, arena_printf(arena, "--set %s", path), value.p, err);
 		if (rc)
 			return rc;
@@ -187,14 +188,16 @@ static int load_sets(struct arena *arena, const struct config_opts *opts, struct
 int config_unknown_key(const struct yaml_node *node, const char *where, const char *const *names, struct err *err)
 {
 	const char *near = str_nearest(str_of(node->key), names);
+	char shown[YAML_KEY_SHOWN_MAX];
 
+	yaml_key_shown(node->key, shown);
 	for (size_t i = 0; !near && names[i] && strlen(node->key) > 2; i++) { /* "password" for password_env */
 		if (str_starts(str_of(names[i]), node->key))
 			near = names[i];
 	}
 	if (near)
-		return yaml_tree_error(node, err, "unknown key '%s'%s%s; did you mean '%s'?", node->key, where ? " in " : "", where ? where : "", near);
-	return yaml_tree_error(node, err, "unknown key '%s'%s%s; 'tarn config reference' lists the keys", node->key, where ? " in " : "", where ? where : "");
+		return yaml_tree_error(node, err, "unknown key '%s'%s%s; did you mean '%s'?", shown, where ? " in " : "", where ? where : "", near);
+	return yaml_tree_error(node, err, "unknown key '%s'%s%s; 'tarn config reference' lists the keys", shown, where ? " in " : "", where ? where : "");
 }
 
 /* The valid keys of a section (NULL: the top level), each once. */

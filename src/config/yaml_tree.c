@@ -26,6 +26,17 @@ int yaml_tree_error(const struct yaml_node *node, struct err *err, const char *f
 	return err_set(err, ERR_CONFIG, "%s: %s", node->origin, text);
 }
 
+const char *yaml_key_shown(const char *key, char shown[YAML_KEY_SHOWN_MAX])
+{
+	size_t n = strspn(key, YAML_KEY_CHARS);
+	bool cut = key[n] != 0 || n >= YAML_KEY_SHOWN_MAX - 4;
+
+	if (n > YAML_KEY_SHOWN_MAX - 4)
+		n = YAML_KEY_SHOWN_MAX - 4;
+	snprintf(shown, YAML_KEY_SHOWN_MAX, "%.*s%s", (int)n, key, cut ? "..." : "");
+	return shown;
+}
+
 static int refuse(const struct build *build, const yaml_event_t *event, struct err *err, const char *what)
 {
 	struct yaml_node at = { .origin = build->origin, .line = build->lines ? (int)event->start_mark.line + 1 : 0 };
@@ -94,6 +105,7 @@ static int build_node(struct build *build, yaml_event_t *event, int depth, struc
 static int build_pair(struct build *build, yaml_event_t *key_event, int depth, struct yaml_node *map, struct err *err)
 {
 	struct yaml_node *key = NULL, *value = NULL;
+	char shown[YAML_KEY_SHOWN_MAX];
 	const struct yaml_node *before;
 	yaml_event_t event;
 	int rc;
@@ -105,7 +117,7 @@ static int build_pair(struct build *build, yaml_event_t *key_event, int depth, s
 		return rc;
 	before = yaml_tree_get(map, key->text);
 	if (before)
-		return yaml_tree_error(key, err, "'%s' is given twice, first in line %d", key->text, before->line);
+		return yaml_tree_error(key, err, "'%s' is given twice, first in line %d", yaml_key_shown(key->text, shown), before->line);
 	if (strcmp(key->text, "<<") == 0)
 		return yaml_tree_error(key, err, "merge keys are not accepted; write the values out");
 	rc = next_event(build, &event, err);

@@ -29,6 +29,10 @@ int yaml_tree_parse(struct arena *arena, struct str text, const char *origin, bo
 struct yaml_node *yaml_tree_get(const struct yaml_node *map, const char *key); /* NULL: not there, or no map */
 /* The node at a dotted path below root, made with the maps on its way when missing; ERR_CONFIG when a part on the way is a value. */
 int yaml_tree_put(struct arena *arena, struct yaml_node *root, const char *path, struct yaml_node *value, struct err *err) TARN_MUST_CHECK;
+/* A key as a message may show it: up to the first byte no key of ours has, so that a connection string in the wrong place keeps its password. */
+#define YAML_KEY_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+#define YAML_KEY_SHOWN_MAX 64
+const char *yaml_key_shown(const char *key, char shown[YAML_KEY_SHOWN_MAX]);
 /* ERR_CONFIG "tarn.yaml:12: ..." */
 int yaml_tree_error(const struct yaml_node *node, struct err *err, const char *fmt, ...) TARN_PRINTF(3, 4);
 
