@@ -115,7 +115,7 @@ static int check_snapshot(struct ice_change *change, const json_t *snapshot, int
 
 int ice_update_add_snapshot(struct ice_change *change, const json_t *update, struct err *err)
 {
-	json_t *snapshots = json_object_get(change->md, "snapshots"), *given, *made;
+	json_t *snapshots = json_object_get(change->md, "snapshots"), *given, *made = NULL;
 	int64_t id, sequence;
 	char text[24];
 	int rc = ice_get_object(update, "snapshot", "add-snapshot", &given, err);
