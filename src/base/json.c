@@ -38,15 +38,22 @@ json_t *json_parse(struct str text, const char *what, struct err *err)
 	return NULL;
 }
 
-char *json_text(const json_t *value)
+/* jansson goes on after a failed allocation of an object's key: the text would lack it. */
+static char *dump(const json_t *value, size_t flags)
 {
-	return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	char *text;
+
+	alloc_failed = false;
+	text = json_dumps(value, flags | JSON_ENCODE_ANY);
+	if (text && alloc_failed) {
+		mem_free(text);
+		return NULL;
+	}
+	return text;
 }
 
-char *json_text_pretty(const json_t *value)
-{
-	return json_dumps(value, JSON_INDENT(2) | JSON_ENCODE_ANY);
-}
+char *json_text(const json_t *value) { return dump(value, JSON_COMPACT); }
+char *json_text_pretty(const json_t *value) { return dump(value, JSON_INDENT(2)); }
 
 const char *json_get_str(const json_t *object, const char *key, const char *fallback)
 {

@@ -102,6 +102,8 @@ int apply_open(const struct config *config, const struct config_pipeline *conf, 
 		rc = take_epoch(a, err);
 	if (!rc)
 		rc = add_tables(a, err);
+	if (!rc)
+		apply_load_holds(a);
 	if (rc) {
 		apply_close(a);
 		return err_prefix(err, "pipeline %s", conf->from);
@@ -126,6 +128,7 @@ void apply_close(struct apply *a)
 
 static void stop_table(struct apply *a, struct pipe_table *t, const struct err *why)
 {
+	apply_hold(a, t);
 	monitor_lock(&a->lock);
 	pipe_table_stop(t, why);
 	monitor_unlock(&a->lock);
@@ -157,12 +160,14 @@ static int check_reachable(struct apply *a, struct pipe_table *t, struct err *er
 static int open_table(struct apply *a, struct pipe_table *t, struct err *err)
 {
 	struct err why = { 0 };
-	int rc = pipe_table_open(t, &why);
+	int rc = ERR_OK;
 
+	if (t->recopy)
+		t->state = TABLE_NEW; /* whatever the lake holds goes with the copy */
+	else
+		rc = pipe_table_open(t, &why);
 	if (!rc && t->state == TABLE_RUNNING)
 		rc = check_reachable(a, t, &why);
-	if (!rc && t->recopy)
-		t->state = TABLE_NEW;
 	if (rc && is_tables_own(rc)) {
 		stop_table(a, t, &why);
 		return ERR_OK;
@@ -171,6 +176,8 @@ static int open_table(struct apply *a, struct pipe_table *t, struct err *err)
 		*err = why;
 		return rc;
 	}
+	if (t->state == TABLE_NEW)
+		apply_hold(a, t);
 	monitor_lock(&a->lock);
 	if (t->state == TABLE_NEW)
 		pipe_table_close(t); /* the copier's now */
@@ -263,9 +270,13 @@ static void on_commit(struct apply *a, const struct tx_head *head)
 {
 	a->applied = head->commit_lsn;
 	a->applied_end = head->end_lsn;
-	for (size_t i = 0; i < a->n_tables; i++)
-		if (a->tables[i]->state == TABLE_RUNNING && a->tables[i]->applied < head->commit_lsn)
-			a->tables[i]->applied = head->commit_lsn;
+	for (size_t i = 0; i < a->n_tables; i++) {
+		struct pipe_table *t = a->tables[i];
+
+		/* one that the copier just handed over is not attached yet: its changes were not applied */
+		if (t->state == TABLE_RUNNING && (t->mirror || t->changelog) && t->applied < head->commit_lsn)
+			t->applied = head->commit_lsn;
+	}
 	position_applied(source_position(a->source), head->commit_lsn);
 }
 
@@ -393,8 +404,10 @@ static int run_loop(struct apply *a, struct err *err)
 
 static int run_once(struct apply *a, struct err *err)
 {
-	int rc = open_tables(a, err);
+	int rc;
 
+	apply_take_recopies(a);
+	rc = open_tables(a, err);
 	if (!rc)
 		rc = open_reader(a, err);
 	if (rc)

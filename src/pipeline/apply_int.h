@@ -36,6 +36,8 @@ struct apply {
 	bool copying;                  /* the copier works: the journal is not trimmed */
 	bool attach;                   /* the copier finished a table: the apply thread opens it */
 
+	bool position_waits;           /* atomic: a table could not be marked as held */
+
 	/* apply thread only */
 	struct journal_reader *reader;
 	uint64_t applied, applied_end; /* commit and end LSN of the newest transaction applied */
@@ -51,10 +53,14 @@ void apply_refresh_views(struct apply *a, bool now);
 int apply_publish(struct apply *a, struct err *err) TARN_MUST_CHECK;
 int apply_store_position(struct apply *a, struct err *err) TARN_MUST_CHECK; /* without table commits, when it moved and it is time */
 int apply_trim(struct apply *a, struct err *err) TARN_MUST_CHECK;
+/* apply_held.c */
+void apply_load_holds(struct apply *a);
+void apply_hold(struct apply *a, struct pipe_table *t);            /* before the pipeline's position may pass a table that does not run */
+void apply_release_holds(struct apply *a, uint64_t stored_lsn);    /* after stored_lsn was committed as the pipeline's position */
 /* copier.c */
 void copier_main(void *apply);
 /* apply_recopy.c: requests left by `tarn table recopy` */
 void apply_take_recopies(struct apply *a);
-void apply_recopy_done(struct apply *a, const struct pipe_table *table);
+void apply_recopy_done(struct apply *a, struct pipe_table *table);
 
 #endif

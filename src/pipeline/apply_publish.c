@@ -18,7 +18,7 @@ struct publish {
 	size_t n_tables, n_all;
 };
 
-/* Complete for all tables up to here: a stopped table holds it, so that its journal is kept. */
+/* Complete up to here for every table that is not marked as held. */
 static uint64_t pipeline_lsn(const struct apply *a)
 {
 	uint64_t lsn = a->applied;
@@ -26,12 +26,29 @@ static uint64_t pipeline_lsn(const struct apply *a)
 	for (size_t i = 0; i < a->n_tables; i++) {
 		const struct pipe_table *t = a->tables[i];
 
-		if (t->state == TABLE_STOPPED && t->position > 0 && !t->released && t->position < lsn)
-			lsn = t->position;
-		if (t->state == TABLE_RUNNING && t->applied < lsn)
+		if (t->state == TABLE_RUNNING && !t->held && t->applied < lsn)
 			lsn = t->applied;
 	}
-	return lsn < a->stored ? a->stored : lsn;
+	return lsn < a->stored || __atomic_load_n(&a->position_waits, __ATOMIC_RELAXED) ? a->stored : lsn;
+}
+
+/* No table needs a change at or below this any more. */
+static uint64_t trim_lsn(const struct apply *a)
+{
+	uint64_t lsn = a->stored;
+
+	for (size_t i = 0; i < a->n_tables; i++) {
+		const struct pipe_table *t = a->tables[i];
+		uint64_t needs = UINT64_MAX;
+
+		if (t->state == TABLE_RUNNING)
+			needs = pipe_table_dirty(t) ? t->position : t->applied;
+		else if (t->state == TABLE_STOPPED && t->position > 0 && !t->released)
+			needs = t->position;
+		if (needs < lsn)
+			lsn = needs;
+	}
+	return lsn;
 }
 
 static struct catalog_position position_of(const struct apply *a)
@@ -108,9 +125,11 @@ static int commit(struct publish *p, struct err *err)
 	mark_taken(p);
 	if (result == COMMIT_DONE)
 		a->stored = position.lsn;
-	if (rc)
-		return rc;
-	return take_over(p, err);
+	if (!rc)
+		rc = take_over(p, err);
+	if (!rc)
+		apply_release_holds(a, a->stored);
+	return rc;
 }
 
 int apply_publish(struct apply *a, struct err *err)
@@ -151,9 +170,11 @@ int apply_store_position(struct apply *a, struct err *err)
 		return ERR_OK;
 	a->stored_us = now;
 	rc = a->lake->catalog->ops->commit(a->lake->catalog, NULL, 0, &position, &result, err);
-	if (!rc)
-		a->stored = position.lsn;
-	return rc;
+	if (rc)
+		return rc;
+	a->stored = position.lsn;
+	apply_release_holds(a, a->stored);
+	return ERR_OK;
 }
 
 /* A stopped table keeps its journal until the journal is nearly full; then the others come first. */
@@ -166,7 +187,7 @@ static void release_stopped(struct apply *a)
 
 		if (t->state != TABLE_STOPPED || t->released || t->position == 0)
 			continue;
-		t->released = true;
+		t->released = true; /* held, so a restart finds its own position, below the journal's begin: a gap, never a silent one */
 		log_error("pipeline", "table %s: the journal is nearly full, so the changes kept for this stopped table are given up; copy it again: tarn table recopy %s", t->mirror_name, t->mirror_name);
 	}
 }
@@ -181,5 +202,5 @@ int apply_trim(struct apply *a, struct err *err)
 	if (copying || a->stored == 0)
 		return ERR_OK;
 	release_stopped(a);
-	return journal_trim(source_journal(a->source), a->stored, err);
+	return journal_trim(source_journal(a->source), trim_lsn(a), err);
 }

@@ -21,7 +21,10 @@ static void take(struct apply *a, struct pipe_table *t)
 	request_path(a, t, path, sizeof path);
 	if (env_stat(path, &st) < 0)
 		return;
+	apply_hold(a, t);
 	monitor_lock(&a->lock);
+	if (t->state == TABLE_OPENING)
+		t->recopy = true;
 	if (t->state == TABLE_RUNNING || t->state == TABLE_STOPPED) {
 		log_info("pipeline", "table %s will be copied again", t->mirror_name);
 		pipe_table_close(t);
@@ -46,11 +49,11 @@ void apply_take_recopies(struct apply *a)
 		take(a, a->tables[i]);
 }
 
-void apply_recopy_done(struct apply *a, const struct pipe_table *t)
+void apply_recopy_done(struct apply *a, struct pipe_table *t)
 {
 	char path[4096];
 
 	request_path(a, t, path, sizeof path);
 	env_unlink(path);
-	((struct pipe_table *)t)->recopy = false;
+	t->recopy = false;
 }

@@ -186,6 +186,7 @@ static int copy_waiting(struct apply *a, struct pipe_table *t, struct err *err)
 	while (!rc && t) {
 		rc = copy_table(&run, t, err);
 		if (rc && !worth_retry(rc)) {
+			/* its mark was written when it became NEW (apply_held.c) */
 			monitor_lock(&a->lock);
 			pipe_table_stop(t, err);
 			monitor_unlock(&a->lock);

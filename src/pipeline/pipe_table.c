@@ -150,7 +150,7 @@ static int open_lake_tables(struct pipe_table *t, struct err *err)
 	return rc;
 }
 
-static int check_one(const struct pipe_table *t, const struct lake_table *table, const char *name, struct stored *stored, struct err *err)
+static int check_one(struct pipe_table *t, const struct lake_table *table, const char *name, struct stored *stored, struct err *err)
 {
 	int rc;
 
@@ -158,6 +158,9 @@ static int check_one(const struct pipe_table *t, const struct lake_table *table,
 	if (!table)
 		return ERR_OK;
 	rc = read_stored(t, table, name, stored, err);
+	/* known also when a later check stops the table: its journal is kept from here on */
+	if (!rc && stored->has_position)
+		t->position = t->applied = stored->lsn;
 	if (!rc)
 		rc = check_foreign(table, name, err);
 	if (!rc && stored->epoch > t->ctx->writer_epoch)
@@ -188,7 +191,7 @@ static int check_tables(struct pipe_table *t, struct err *err)
 	t->state = TABLE_RUNNING;
 	t->position = t->ctx->with_mirror ? mirror.lsn : changelog.lsn;
 	/* A table without changes does not commit; the pipeline's position says how far that is known. */
-	if (t->ctx->known_lsn > t->position)
+	if (!t->held && t->ctx->known_lsn > t->position)
 		t->position = t->ctx->known_lsn;
 	t->applied = t->position;
 	return ERR_OK;

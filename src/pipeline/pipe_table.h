@@ -51,6 +51,7 @@ struct pipe_table {
 	struct lake_field *planned; size_t n_planned;   /* columns the next publish adds */
 	struct lake_field *planned_changes; size_t n_planned_changes;
 	struct table_counts counts;
+	bool held;                   /* the pipeline's own position does not cover this table (apply_held.c) */
 	bool recopy;                 /* asked for by `tarn table recopy` */
 	bool released;               /* STOPPED and its journal was given up for space */
 	uint64_t copy_rows_expected; /* estimate, while COPYING */
