@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-extern const struct command cmd_config, cmd_doctor, cmd_generate, cmd_help, cmd_init, cmd_journal, cmd_run, cmd_verify, cmd_sql, cmd_version, cmd_worker;
+extern const struct command cmd_config, cmd_doctor, cmd_generate, cmd_help, cmd_init, cmd_journal, cmd_run, cmd_verify, cmd_sql, cmd_table, cmd_version, cmd_worker;
 
 const struct command *const commands[] = {
 	&cmd_init,
@@ -16,6 +16,7 @@ const struct command *const commands[] = {
 	&cmd_verify,
 	&cmd_journal,
 	&cmd_sql,
+	&cmd_table,
 	&cmd_generate,
 	&cmd_config,
 	&cmd_version,
