@@ -130,14 +130,13 @@ static int do_rollback(struct call *call, const struct table_rollback *plan, str
 		printf("%s is at version %lld already; nothing to do\n", full, (long long)plan->to);
 		return ERR_OK;
 	}
-	snprintf(question, sizeof question, "Take %.300s from version %lld back to %lld? (y/n)", full, (long long)plan->from, (long long)plan->to);
+	snprintf(question, sizeof question, "Make version %lld the current one of %.300s, in place of %lld? (y/n)", (long long)plan->to, full, (long long)plan->from);
 	rc = confirm(call, question, err);
 	if (!rc)
 		rc = table_rollback_do(&call->admin, call->name, plan, err);
 	if (rc)
 		return rc;
-	printf("%s went back from version %lld to %lld\n", full, (long long)plan->from, (long long)plan->to);
-	printf("to undo this while that version is kept: tarn table tag %s NAME --version %lld\n", full, (long long)plan->from);
+	printf("%s is at version %lld now; it was at %lld\n", full, (long long)plan->to, (long long)plan->from);
 	if (plan->pipeline)
 		printf("a tarn that runs and has stopped this table takes it up again when it is restarted; 'tarn status' shows it\n");
 	return ERR_OK;

@@ -433,10 +433,10 @@ int table_admin_files(const struct table_admin *admin, const struct table_name *
 	json_t *o = json_object(), *files = json_array();
 	int rc = o && files ? load(admin, name, &table, err) : err_nomem(err);
 
-	if (!rc)
-		rc = ice_scan_open(admin->store, table.metadata, version, &scan, err);
-	if (rc)
-		err_prefix(err, "%s", name->full);
+	if (!rc && version >= 0 && !snapshot_by_id(table.metadata, version))
+		rc = err_set(err, ERR_NOT_FOUND, "table %s has no version %lld; it may have expired; 'tarn table history %s' lists those that are kept", name->full, (long long)version, name->full);
+	else if (!rc && (rc = ice_scan_open(admin->store, table.metadata, version, &scan, err)))
+		err_prefix(err, "table %s", name->full);
 	for (size_t i = 0; !rc && i < scan->n_files; i++)
 		rc = put_file(files, scan->files[i]) ? err_nomem(err) : ERR_OK;
 	if (!rc && (json_set_str(o, "table", str_of(name->full)) || json_set_int(o, "version", scan->snapshot_id) || json_object_set(o, "files", files) ||
