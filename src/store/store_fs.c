@@ -24,6 +24,8 @@ struct fs_store {
 	char **unsynced;     /* absolute paths, under lock */
 	size_t n_unsynced, cap_unsynced;
 	bool all_unsynced;   /* the list could not grow: sync the file system */
+	bool failed;         /* a sync failed: what was unsynced then may be lost, and no later sync can tell */
+	pthread_mutex_t syncing; /* one sync at a time: a second caller's files may be in the first one's list */
 };
 
 static int full_path(const struct fs_store *fs, const char *key, char *out, struct err *err)
@@ -333,13 +335,13 @@ static int sync_each(char **paths, size_t n, struct err *err)
 	return ERR_OK;
 }
 
-static int fs_sync(struct store *store, struct err *err)
+/* What was remembered so far, durable. */
+static int sync_remembered(struct fs_store *fs, struct err *err)
 {
-	struct fs_store *fs = (struct fs_store *)store;
 	char **paths;
 	size_t n;
 	bool all;
-	int rc;
+	int rc = ERR_OK;
 
 	monitor_lock(&fs->lock);
 	paths = fs->unsynced;
@@ -347,20 +349,32 @@ static int fs_sync(struct store *store, struct err *err)
 	all = fs->all_unsynced || n > SYNC_EACH_MAX;
 	fs->unsynced = NULL;
 	fs->n_unsynced = fs->cap_unsynced = 0;
+	fs->all_unsynced = false;
 	monitor_unlock(&fs->lock);
 	if (all) {
 		rc = env_syncfs(fs->root);
 		rc = rc < 0 ? err_set_errno(err, ERR_IO, -rc, "cannot sync the file system of '%s'", fs->root) : ERR_OK;
-	} else {
+	} else if (n > 0) {
 		rc = sync_each(paths, n, err);
 	}
-	monitor_lock(&fs->lock);
-	/* After a failure the files may be lost: nothing that names them may be committed until a whole sync succeeds. */
-	fs->all_unsynced = rc != ERR_OK;
-	monitor_unlock(&fs->lock);
 	for (size_t i = 0; i < n; i++)
 		mem_free(paths[i]);
 	mem_free(paths);
+	return rc;
+}
+
+static int fs_sync(struct store *store, struct err *err)
+{
+	struct fs_store *fs = (struct fs_store *)store;
+	int rc;
+
+	pthread_mutex_lock(&fs->syncing);
+	if (fs->failed)
+		rc = err_set(err, ERR_IO, "an earlier sync of '%s' failed, so files written before it may be lost; restart tarn: it goes on from what is durable", fs->root);
+	else
+		rc = sync_remembered(fs, err);
+	fs->failed = fs->failed || rc != ERR_OK;
+	pthread_mutex_unlock(&fs->syncing);
 	return rc;
 }
 
@@ -372,6 +386,7 @@ static void fs_close(struct store *store)
 		mem_free(fs->unsynced[i]);
 	mem_free(fs->unsynced);
 	monitor_free(&fs->lock);
+	pthread_mutex_destroy(&fs->syncing);
 	mem_free(fs);
 }
 
@@ -399,6 +414,7 @@ int store_open_fs(const char *path, struct store **out, struct err *err)
 		return err_nomem(err);
 	fs->base.ops = &fs_ops;
 	monitor_init(&fs->lock);
+	pthread_mutex_init(&fs->syncing, NULL);
 	rc = env_mkdir_parents(path, 0755);
 	if (rc < 0) {
 		fs_close(&fs->base);
