@@ -423,7 +423,7 @@ static void set_waiting(struct apply *a, const struct err *why)
 {
 	monitor_lock(&a->lock);
 	snprintf(a->reason, sizeof a->reason, "%s", why->text);
-	if (why->code == ERR_FENCED) {
+	if (why->code == ERR_FENCED || a->lake->store->ops->failed(a->lake->store)) {
 		a->fatal = true;
 		a->fatal_err = *why;
 	}

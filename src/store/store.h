@@ -35,6 +35,7 @@ struct store_ops {
 	/* A local path to read a whole object from. */
 	int (*local_path)(struct store *store, const char *key, char *path, size_t path_size, struct err *err);
 	int (*sync)(struct store *store, struct err *err);
+	bool (*failed)(struct store *store); /* a sync failed: nothing will be durable before the store is opened again; the process should end */
 	void (*close)(struct store *store);
 };
 

@@ -378,6 +378,17 @@ static int fs_sync(struct store *store, struct err *err)
 	return rc;
 }
 
+static bool fs_failed(struct store *store)
+{
+	struct fs_store *fs = (struct fs_store *)store;
+	bool failed;
+
+	pthread_mutex_lock(&fs->syncing);
+	failed = fs->failed;
+	pthread_mutex_unlock(&fs->syncing);
+	return failed;
+}
+
 static void fs_close(struct store *store)
 {
 	struct fs_store *fs = (struct fs_store *)store;
@@ -402,6 +413,7 @@ static const struct store_ops fs_ops = {
 	.file_abort = fs_file_abort,
 	.local_path = fs_local_path,
 	.sync = fs_sync,
+	.failed = fs_failed,
 	.close = fs_close,
 };
 

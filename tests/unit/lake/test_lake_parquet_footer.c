@@ -69,7 +69,7 @@ static void test_bad_files(void **state)
 {
 	struct parquet_footer *f;
 	char path[64];
-	static const char *const bad[] = { "", "PAR1", "PAR1\1\0\0\0PAR1xxxx", "PAR1\xff\xff\xff\x7f""PAR1", "PAR1\0\0\0\0\x05\0\0\0PAR1" };
+	static const char *const bad[] = { "", "PAR1", "PAR1\1\0\0\0PAR1xxxx", ("PAR1\xff\xff\xff\x7f" "PAR1"), "PAR1\0\0\0\0\x05\0\0\0PAR1" };
 	static const size_t sizes[] = { 0, 4, 16, 12, 16 };
 
 	(void)state;
