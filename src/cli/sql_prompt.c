@@ -183,6 +183,7 @@ static void loop(struct prompt *prompt)
 	while (!prompt->quit) {
 		int n = 0;
 		errno = 0;
+		(void)sql_shell_interrupted(); /* a Ctrl-C that cancelled a query says nothing about the next line */
 		const char *line = el_gets(prompt->el, &n);
 		if (sql_shell_interrupted() || (!line && errno == EINTR)) { /* Ctrl-C while typing: begin again */
 			fputs("^C\n", stdout);

@@ -78,6 +78,8 @@ static int run_statements(struct sql_shell *shell, const char *text, struct err 
 	int rc = ERR_OK;
 
 	while (!rc && !sql_is_blank(text)) {
+		if (sql_shell_interrupted()) /* between two statements, where no query is to be cancelled */
+			return err_set(err, ERR_CANCELLED, "the query was cancelled");
 		size_t n = sql_statement_end(text);
 		if (n == 0)
 			n = strlen(text);
@@ -99,8 +101,6 @@ int sql_shell_script(struct sql_shell *shell, const char *text, struct err *err)
 		return ERR_OK;
 	(void)sql_shell_interrupted();
 	int rc = sql_catalog_begin(shell->cat, text, err);
-	if (!rc && sql_shell_interrupted())
-		rc = err_set(err, ERR_CANCELLED, "the query was cancelled");
 	if (!rc)
 		rc = run_statements(shell, text, err);
 	if (rc && shell->reader_gone) /* `tarn sql ... | head` is no failure */
