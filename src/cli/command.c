@@ -7,12 +7,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-extern const struct command cmd_config, cmd_doctor, cmd_generate, cmd_help, cmd_init, cmd_journal, cmd_run, cmd_verify, cmd_sql, cmd_table, cmd_version, cmd_worker;
+extern const struct command cmd_config, cmd_doctor, cmd_generate, cmd_help, cmd_init, cmd_journal, cmd_run, cmd_verify, cmd_sql, cmd_status, cmd_table, cmd_version, cmd_worker;
 
 const struct command *const commands[] = {
 	&cmd_init,
 	&cmd_doctor,
 	&cmd_run,
+	&cmd_status,
 	&cmd_verify,
 	&cmd_journal,
 	&cmd_sql,
