@@ -14,6 +14,7 @@
 #include "lake/lake.h"
 
 struct mirror;
+struct merge;
 
 /* table: borrowed until mirror_close. name: the table's in the lake ("bank.users"), for messages. rel: the shape of coming changes, put functions bound; its columns must be in the table by name and type (ERR_IDENTITY). */
 int mirror_open(struct lake *lake, struct lake_table *table, const char *name, const struct relation *rel, struct mirror **out, struct err *err) TARN_MUST_CHECK;
@@ -34,5 +35,12 @@ int mirror_flush(struct mirror *mirror, struct lake_change *change, struct err *
 void mirror_taken(struct mirror *mirror); /* the format's prepare took the files of the last flush: they are no longer the mirror's to free */
 /* The change was committed (format->done was called): nothing is pending any more. */
 int mirror_published(struct mirror *mirror, struct err *err) TARN_MUST_CHECK;
+
+/* Small and worn files become one (lake/merge.h): started when the table has such files (*out NULL: it has none), worked on beside applying. */
+int mirror_merge_start(struct mirror *mirror, struct merge **out, struct err *err) TARN_MUST_CHECK;
+/* When merge_done, after merge_join, with nothing to publish: takes the new file over; what was deleted meanwhile is deleted in it. Then mirror_flush gives the change (to be committed
+ * with replace set), and mirror_taken and mirror_published follow as always. *taken false: the table is not as it was when the merge began (truncated, files gone, the index was built);
+ * nothing has changed, the merge is of no use. */
+int mirror_merge_take(struct mirror *mirror, struct merge *merge, bool *taken, struct err *err) TARN_MUST_CHECK;
 
 #endif

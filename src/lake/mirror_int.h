@@ -25,6 +25,7 @@ struct mirror_file {
 	struct bitmap *deleted;      /* NULL: none, or not loaded yet (see dv) */
 	struct deletion_vector dv;   /* COMMITTED: where the published vector lies; path owned, NULL: none */
 	bool dirty;                  /* deleted grew since the last publish */
+	bool merged;                 /* COMMITTED: its live rows are in a FINISHED file; goes with the next publish */
 	struct data_file *file;      /* FINISHED */
 };
 

@@ -25,6 +25,12 @@ static bool empty_now(const struct mirror_file *file)
 	return file->deleted && bitmap_cardinality(file->deleted) == file->rows;
 }
 
+/* A committed file that goes with this publish: nothing lives in it any more, or all that lives was merged into another. */
+static bool leaves(const struct mirror_file *file)
+{
+	return file->state == MIRROR_FILE_COMMITTED && (file->merged || (file->dirty && empty_now(file)));
+}
+
 static int collect_finished(struct mirror *m, uint32_t number, struct err *err)
 {
 	struct mirror_file *file = &m->files[number];
@@ -56,7 +62,7 @@ static int collect(struct mirror *m, struct err *err)
 
 		if (file->state == MIRROR_FILE_FINISHED) {
 			rc = collect_finished(m, i, err);
-		} else if (file->state == MIRROR_FILE_COMMITTED && file->dirty && empty_now(file)) {
+		} else if (leaves(file)) {
 			if (vec_grow(&m->removed, &m->cap_removed, m->n_removed + 1, sizeof *m->removed))
 				return err_nomem(err);
 			m->removed[m->n_removed++] = file->uri;
@@ -140,7 +146,11 @@ int mirror_published(struct mirror *m, struct err *err)
 		if (file->state == MIRROR_FILE_FINISHED) {
 			file->state = MIRROR_FILE_COMMITTED;
 			added = true;
-		} else if (file->state == MIRROR_FILE_COMMITTED && file->dirty && empty_now(file)) {
+		} else if (leaves(file)) {
+			int rc = m->index && file->merged ? key_index_drop_file(m->index, i, err) : ERR_OK;
+
+			if (rc)
+				return rc;
 			mirror_file_clear(file);
 			row_ids_drop_file(m->row_ids, i);
 		}
