@@ -35,27 +35,48 @@ static enum table_state state_of(struct apply *a, const struct pipe_table *t)
 
 /* --- opening --- */
 
+static int add_table(struct apply *a, struct relation *rel, int64_t rows_estimate, struct err *err)
+{
+	struct pipe_table *t;
+	int rc = pipe_table_new(&a->ctx, rel, &t, err);
+
+	if (rc)
+		return rc;
+	a->tables[a->n_tables++] = t;
+	t->copy_rows_expected = rows_estimate > 0 ? (uint64_t)rows_estimate : 0;
+	return ERR_OK;
+}
+
+/* The source's tables in the source's order, then those that only the lake has. */
 static int add_tables(struct apply *a, struct err *err)
 {
 	const struct pg_tables *found = source_tables(a->source);
+	struct relation **gone;
+	size_t n_gone;
+	int rc = apply_find_gone(a, found, &gone, &n_gone, err);
 
-	a->tables = mem_array(found->n ? found->n : 1, sizeof *a->tables);
-	a->views = mem_array(found->n ? found->n : 1, sizeof *a->views);
+	if (rc)
+		return rc;
+	a->tables = mem_array(found->n + n_gone + 1, sizeof *a->tables);
+	a->views = mem_array(found->n + n_gone + 1, sizeof *a->views);
 	if (!a->tables || !a->views)
-		return err_nomem(err);
-	for (size_t i = 0; i < found->n; i++) {
-		struct pipe_table *t;
-		int rc = pipe_table_new(&a->ctx, found->tables[i].rel, &t, err);
+		rc = err_nomem(err);
+	for (size_t i = 0; !rc && i < found->n; i++) {
+		const struct pipe_table *t;
 
-		if (rc)
-			return rc;
-		a->tables[a->n_tables++] = t;
-		t->copy_rows_expected = found->tables[i].rows_estimate > 0 ? (uint64_t)found->tables[i].rows_estimate : 0;
-		for (size_t j = 0; j + 1 < a->n_tables; j++)
+		rc = add_table(a, found->tables[i].rel, found->tables[i].rows_estimate, err);
+		t = rc ? NULL : a->tables[i];
+		for (size_t j = 0; !rc && j < i; j++)
 			if (strcmp(a->tables[j]->lake_name, t->lake_name) == 0)
-				return err_set(err, ERR_CONFIG, "source tables %s and %s would both become lake table %s; leave one out of tables:", a->tables[j]->label, t->label, t->mirror_name);
+				rc = err_set(err, ERR_CONFIG, "source tables %s and %s would both become lake table %s; leave one out of tables:", a->tables[j]->label, t->label, t->mirror_name);
 	}
-	return ERR_OK;
+	for (size_t i = 0; i < n_gone; i++) {
+		if (!rc)
+			rc = add_table(a, gone[i], 0, err);
+		relation_unref(gone[i]);
+	}
+	mem_free(gone);
+	return rc;
 }
 
 static int load_position(struct apply *a, struct err *err)
@@ -126,7 +147,7 @@ void apply_close(struct apply *a)
 
 /* --- tables --- */
 
-static void stop_table(struct apply *a, struct pipe_table *t, const struct err *why)
+void apply_stop_table(struct apply *a, struct pipe_table *t, const struct err *why)
 {
 	apply_hold(a, t);
 	monitor_lock(&a->lock);
@@ -169,7 +190,7 @@ static int open_table(struct apply *a, struct pipe_table *t, struct err *err)
 	if (!rc && t->state == TABLE_RUNNING)
 		rc = check_reachable(a, t, &why);
 	if (rc && is_tables_own(rc)) {
-		stop_table(a, t, &why);
+		apply_stop_table(a, t, &why);
 		return ERR_OK;
 	}
 	if (rc) {
@@ -245,6 +266,8 @@ static int on_change(struct apply *a, const struct tx_head *head, const struct c
 	int rc;
 
 	*last = t;
+	if (!t && change->rel->id != a->other_rel)
+		apply_look_at_other(a, change->rel);
 	/* state may only go from COPYING to NEW or RUNNING beside us, and then attach is set: reading it without the lock is enough here */
 	if (!t || t->state != TABLE_RUNNING || !(t->mirror || t->changelog) || head->commit_lsn <= t->applied)
 		return ERR_OK;
@@ -259,7 +282,7 @@ static int on_change(struct apply *a, const struct tx_head *head, const struct c
 
 		err_prefix(&why, "transaction %llX/%llX (%s)", (unsigned long long)(head->commit_lsn >> 32), (unsigned long long)(head->commit_lsn & 0xffffffff),
 		           journal_reader_place(a->reader, place, sizeof place));
-		stop_table(a, t, &why);
+		apply_stop_table(a, t, &why);
 		return ERR_OK;
 	}
 	*err = why;
@@ -337,7 +360,10 @@ static int housekeeping(struct apply *a, struct err *err)
 	if (!rc && now - a->recopy_us > RECOPY_EVERY_US) {
 		a->recopy_us = now;
 		apply_take_recopies(a);
+		apply_stop_gone(a);
 	}
+	if (!rc)
+		rc = apply_compact(a, err);
 	if (!rc)
 		rc = apply_store_position(a, err);
 	return rc ? rc : apply_trim(a, err);
@@ -406,6 +432,7 @@ static int run_once(struct apply *a, struct err *err)
 {
 	int rc;
 
+	a->ctx.known_lsn = a->stored; /* tables without changes since the start have moved with it; the journal may be trimmed to it */
 	apply_take_recopies(a);
 	rc = open_tables(a, err);
 	if (!rc)
@@ -444,9 +471,11 @@ static void apply_main(void *arg)
 		if (!rc)
 			continue;
 		set_waiting(a, &err);
-		log_error("pipeline", "pipeline %s: %s", a->conf->from, err.text);
-		if (env_mono_us() - started > 2 * RETRY_US_MAX)
+		repeat_log(&a->failures, LOG_ERROR, a->conf->from, err.text);
+		if (env_mono_us() - started > 2 * RETRY_US_MAX) {
 			delay = RETRY_US_MIN;
+			repeat_clear(&a->failures);
+		}
 		monitor_lock(&a->lock);
 		if (!a->stopping)
 			monitor_wait(&a->lock, delay);

@@ -1,13 +1,15 @@
 /* src/pipeline/apply_held.c — which tables the pipeline's own position does not speak for.
  *
  * The pipeline's position K means: every transaction up to K is in the tables that ran all the while. A table that is new, copied or stopped meanwhile is behind K, and after a restart must go by the position in its own
- * commits alone. So, before K may move past it, a durable mark is left: <state>/held/<namespace>.<table>. It goes when the table has caught up and a commit has stored a K that covers it. A mark too many
+ * commits alone. So, before K may move past it, a durable mark is left: <state>/held/<namespace>.<table>, with the LSN up to which the table was complete when that began (0: its own commits alone say). It goes when the table has caught up and a commit has stored a K that covers it. A mark too many
  * costs reading some journal again; a mark too few would lose changes. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "base/env.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "pipeline/apply_int.h"
 
 static void mark_path(const struct apply *a, const struct pipe_table *t, char *out, size_t n)
@@ -20,16 +22,19 @@ static void mark_path(const struct apply *a, const struct pipe_table *t, char *o
 
 void apply_hold(struct apply *a, struct pipe_table *t)
 {
-	char path[4096], dir[4096];
+	char path[4096], dir[4096], text[64], lsn[LSN_TEXT_MAX];
+	/* not held until now: K speaks for it, unless there is nothing yet */
+	uint64_t complete = t->state == TABLE_NEW ? 0 : t->position > a->stored ? t->position : a->stored;
 	int rc;
 
 	if (t->held)
 		return;
+	snprintf(text, sizeof text, "lsn %s\n", lsn_text(complete, lsn));
 	snprintf(dir, sizeof dir, "%.3000s/held", a->config->state);
 	mark_path(a, t, path, sizeof path);
 	rc = env_mkdir_parents(dir, 0755);
 	if (rc >= 0)
-		rc = env_write_file_atomic(path, "held\n", 5, 0644);
+		rc = env_write_file_atomic(path, text, strlen(text), 0644);
 	if (rc < 0) {
 		/* Without the mark K must not move; nothing else is at risk. */
 		log_warn("pipeline", "cannot write '%s': %s; the pipeline's position waits", path, strerror(-rc));
@@ -37,17 +42,39 @@ void apply_hold(struct apply *a, struct pipe_table *t)
 		return;
 	}
 	t->held = true;
+	t->held_lsn = complete;
+	if (t->position > 0 || !t->rel->unsupported)
+		t->position = complete; /* where its journal is kept from; one that cannot be captured needs none */
 	FAILPOINT("apply.held");
+}
+
+/* A mark that cannot be read still holds. */
+static bool read_mark(const char *path, uint64_t *lsn)
+{
+	char *text;
+	size_t n;
+	int rc = env_read_file(path, 64, &text, &n);
+
+	*lsn = 0;
+	if (rc == -ENOENT)
+		return false;
+	if (rc < 0)
+		return true;
+	if (n < 5 || memcmp(text, "lsn ", 4) != 0 || !str_to_lsn(str_view(text + 4, n - 5), lsn))
+		*lsn = 0;
+	mem_free(text);
+	return true;
 }
 
 void apply_load_holds(struct apply *a)
 {
-	for (size_t i = 0; i < a->n_tables; i++) {
-		struct env_stat st;
-		char path[4096];
+	char path[4096];
 
-		mark_path(a, a->tables[i], path, sizeof path);
-		a->tables[i]->held = env_stat(path, &st) == 0;
+	for (size_t i = 0; i < a->n_tables; i++) {
+		struct pipe_table *t = a->tables[i];
+
+		mark_path(a, t, path, sizeof path);
+		t->held = read_mark(path, &t->held_lsn);
 	}
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/thread.h"
 #include "pipeline/apply.h"
+#include "pipeline/repeat.h"
 
 /* What status reads: copied under the lock, so that it never waits for a publish. */
 struct table_view {
@@ -45,6 +46,10 @@ struct apply {
 	int64_t publish_started_us;    /* of the last publish */
 	int64_t oldest_pending_us;     /* 0: nothing pending */
 	int64_t views_us, stored_us, recopy_us;
+	int64_t compact_us;            /* no merge before: the last one failed */
+	size_t compact_next;           /* table to look at first */
+	uint32_t other_rel;            /* a table that is none of ours, seen last: 0 none */
+	struct repeat failures;
 };
 
 bool apply_stopping(struct apply *a);
@@ -53,12 +58,20 @@ void apply_refresh_views(struct apply *a, bool now);
 int apply_publish(struct apply *a, struct err *err) TARN_MUST_CHECK;
 int apply_store_position(struct apply *a, struct err *err) TARN_MUST_CHECK; /* without table commits, when it moved and it is time */
 int apply_trim(struct apply *a, struct err *err) TARN_MUST_CHECK;
+/* apply_compact.c: between transactions; best right after a publish. After an error as after one of apply_publish. */
+int apply_compact(struct apply *a, struct err *err) TARN_MUST_CHECK;
 /* apply_held.c */
 void apply_load_holds(struct apply *a);
 void apply_hold(struct apply *a, struct pipe_table *t);            /* before the pipeline's position may pass a table that does not run */
 void apply_release_holds(struct apply *a, uint64_t stored_lsn);    /* after stored_lsn was committed as the pipeline's position */
 /* copier.c */
 void copier_main(void *apply);
+void apply_stop_table(struct apply *a, struct pipe_table *table, const struct err *why);
+/* apply_gone.c: tables that were dropped at the source. Those in the lake but not at the source any more, as relations that cannot be captured: *out and each of them owned by the caller. */
+int apply_find_gone(struct apply *a, const struct pg_tables *found, struct relation ***out, size_t *n, struct err *err) TARN_MUST_CHECK;
+void apply_stop_gone(struct apply *a);
+/* A change of a table that is none of ours: made anew under the name of one of ours? That one is stopped. */
+void apply_look_at_other(struct apply *a, const struct relation *rel);
 /* apply_recopy.c: requests left by `tarn table recopy` */
 void apply_take_recopies(struct apply *a);
 void apply_recopy_done(struct apply *a, struct pipe_table *table);

@@ -57,17 +57,32 @@ static void set_state(struct apply *a, struct pipe_table *t, enum table_state st
 	monitor_unlock(&a->lock);
 }
 
+/* A table that was made after the start is not in the publication: its later changes would not come. Added now, it can be copied under the next snapshot. */
+static int add_to_publication(struct copy_run *run, const struct pipe_table *t, const struct pg_tables *found, struct err *err)
+{
+	const struct config_source *conf = config_find_source(run->a->config, run->a->conf->from);
+	struct pg_conn *conn = NULL;
+	int rc = source_connect(run->a->source, &conn, err);
+
+	if (!rc)
+		rc = pg_publication_ensure(conn, conf->publication, found, true, err);
+	pg_conn_close(conn);
+	return rc ? rc : err_set(err, ERR_CONFLICT, "table %s was added to publication \"%s\"; its copy begins again behind that", t->label, conf->publication);
+}
+
 /* The table's shape as the snapshot's transaction sees it. */
 static int describe(struct copy_run *run, struct pipe_table *t, struct relation **rel, struct err *err)
 {
 	const char *pattern = t->label;
 	struct pg_tables found = { 0 };
-	int rc = pg_tables_find(run->conn, &pattern, 1, NULL, &found, err);
+	int rc = pg_tables_find(run->conn, &pattern, 1, config_find_source(run->a->config, run->a->conf->from)->publication, &found, err);
 
 	if (!rc && found.n != 1)
 		rc = err_set(err, ERR_NOT_FOUND, "table %s is not at the source any more", t->label);
 	if (!rc && found.tables[0].rel->unsupported)
 		rc = err_set(err, ERR_UNSUPPORTED, "%s", found.tables[0].rel->unsupported);
+	if (!rc && !found.tables[0].published)
+		rc = add_to_publication(run, t, &found, err);
 	if (!rc)
 		rc = pg_types_bind(found.tables[0].rel, err);
 	if (!rc) {
@@ -222,6 +237,7 @@ static void set_copying(struct apply *a, bool copying)
 void copier_main(void *arg)
 {
 	struct apply *a = arg;
+	struct repeat failures = { 0 };
 
 	while (!stopping(a)) {
 		struct err err = { 0 };
@@ -235,7 +251,7 @@ void copier_main(void *arg)
 			continue;
 		}
 		if (copy_waiting(a, t, &err) && !stopping(a)) {
-			log_warn("pipeline", "pipeline %s: %s; trying again", a->conf->from, err.text);
+			repeat_log(&failures, LOG_WARN, a->conf->from, err.text);
 			monitor_lock(&a->lock);
 			snprintf(a->reason, sizeof a->reason, "%s", err.text);
 			monitor_unlock(&a->lock);

@@ -7,6 +7,7 @@
 #include "base/env.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "lake/merge.h"
 #include "pipeline/table_schema.h"
 
 #define CHANGES_SUFFIX "__changes"
@@ -54,6 +55,9 @@ static void clear_plan(struct pipe_table *t)
 
 void pipe_table_close(struct pipe_table *t)
 {
+	merge_free(t->merge);
+	t->merge = NULL;
+	t->merge_seen[0] = t->merge_seen[1] = -1;
 	mirror_close(t->mirror);
 	changelog_close(t->changelog);
 	t->mirror = NULL;
@@ -108,8 +112,19 @@ static int read_stored(const struct pipe_table *t, const struct lake_table *tabl
 	return ERR_OK;
 }
 
+static int check_oid(const struct pipe_table *t, const struct lake_table *table, const char *name, struct err *err)
+{
+	const char *text = table->ops->property(table, PIPE_KEY_TABLE_OID);
+	uint64_t oid;
+
+	if (!text || (str_to_u64(str_of(text), &oid) && oid == t->rel_id))
+		return ERR_OK;
+	return err_set(err, ERR_IDENTITY, "source table %s was dropped and created again (oid %s, now %u); table %s still holds the old one's rows; copy it again: tarn table recopy %s", t->label, text,
+	               t->rel_id, name, t->mirror_name);
+}
+
 /* After a commit of ours the version's summary and the table's property carry the same commit id. Rows changed by somebody else would make the promise false. */
-static int check_foreign(const struct lake_table *table, const char *name, struct err *err)
+static int check_foreign(const struct lake_table *table, const char *name, const char *mirror_name, struct err *err)
 {
 	const char *ours = table->ops->property(table, LAKE_KEY_COMMIT_ID), *found = table->ops->summary(table, LAKE_KEY_COMMIT_ID);
 	const char *operation = table->ops->summary(table, "operation");
@@ -120,7 +135,7 @@ static int check_foreign(const struct lake_table *table, const char *name, struc
 	               "table %s was changed by another writer (table version %lld, operation %s, engine %s); its rows need not equal the source any more; undo it with: tarn table "
 	               "rollback %s, or copy the table again: tarn table recopy %s",
 	               name, (long long)table->ops->version(table), operation ? operation : "unknown", table->ops->summary(table, "engine-name") ? table->ops->summary(table, "engine-name") : "unknown",
-	               name, name);
+	               name, mirror_name);
 }
 
 static int open_one(struct pipe_table *t, bool changelog, struct lake_table **table, struct err *err)
@@ -150,6 +165,14 @@ static int open_lake_tables(struct pipe_table *t, struct err *err)
 	return rc;
 }
 
+/* A table without changes does not commit; the pipeline's position says how far that is known, unless the table is held. */
+static uint64_t complete_to(const struct pipe_table *t, uint64_t own)
+{
+	uint64_t known = t->held ? t->held_lsn : t->ctx->known_lsn;
+
+	return own > known ? own : known;
+}
+
 static int check_one(struct pipe_table *t, const struct lake_table *table, const char *name, struct stored *stored, struct err *err)
 {
 	int rc;
@@ -160,9 +183,11 @@ static int check_one(struct pipe_table *t, const struct lake_table *table, const
 	rc = read_stored(t, table, name, stored, err);
 	/* known also when a later check stops the table: its journal is kept from here on */
 	if (!rc && stored->has_position)
-		t->position = t->applied = stored->lsn;
+		t->position = t->applied = complete_to(t, stored->lsn);
 	if (!rc)
-		rc = check_foreign(table, name, err);
+		rc = check_oid(t, table, name, err);
+	if (!rc)
+		rc = check_foreign(table, name, t->mirror_name, err);
 	if (!rc && stored->epoch > t->ctx->writer_epoch)
 		rc = err_set(err, ERR_FENCED, "table %s is owned by a newer writer (epoch %llu, ours is %llu); another tarn writes this lake", name,
 		             (unsigned long long)stored->epoch, (unsigned long long)t->ctx->writer_epoch);
@@ -189,11 +214,7 @@ static int check_tables(struct pipe_table *t, struct err *err)
 	if (!(t->ctx->with_mirror ? mirror : changelog).has_position)
 		return ERR_OK;
 	t->state = TABLE_RUNNING;
-	t->position = t->ctx->with_mirror ? mirror.lsn : changelog.lsn;
-	/* A table without changes does not commit; the pipeline's position says how far that is known. */
-	if (!t->held && t->ctx->known_lsn > t->position)
-		t->position = t->ctx->known_lsn;
-	t->applied = t->position;
+	t->position = t->applied = complete_to(t, t->ctx->with_mirror ? mirror.lsn : changelog.lsn);
 	return ERR_OK;
 }
 
@@ -208,13 +229,30 @@ static int open_writers(struct pipe_table *t, struct err *err)
 	return rc;
 }
 
+/* A table that cannot be captured now may have been: how far it got must be known, to keep its journal. */
+static void look_for_position(struct pipe_table *t)
+{
+	struct lake *lake = t->ctx->lake;
+	struct lake_table **table = t->ctx->with_mirror ? &t->mirror_table : &t->changelog_table;
+	const char *name = (t->ctx->with_mirror ? t->mirror_name : t->changelog_name) + strlen(t->ctx->source) + 1;
+	struct stored stored;
+	struct err ignored;
+
+	t->position = 0;
+	if (!lake->format->open(lake->catalog, lake->store, t->ctx->source, name, &lake->keep, table, &ignored) && !read_stored(t, *table, name, &stored, &ignored) && stored.has_position)
+		t->position = complete_to(t, stored.lsn);
+	pipe_table_close(t);
+}
+
 int pipe_table_open(struct pipe_table *t, struct err *err)
 {
 	int rc;
 
 	pipe_table_close(t);
-	if (t->rel->unsupported)
+	if (t->rel->unsupported) {
+		look_for_position(t);
 		return err_set(err, ERR_UNSUPPORTED, "%s", t->rel->unsupported);
+	}
 	if ((rc = open_lake_tables(t, err)) || (rc = check_tables(t, err)))
 		return rc;
 	return t->state == TABLE_RUNNING ? open_writers(t, err) : ERR_OK;
@@ -245,6 +283,7 @@ int pipe_table_open_copy(struct pipe_table *t, struct relation *rel, struct err 
 	pipe_table_close(t);
 	relation_unref(t->rel);
 	t->rel = relation_ref(rel);
+	t->rel_id = rel->id;
 	rc = open_lake_tables(t, err);
 	if (!rc && open_writers(t, &why)) {
 		/* The shape changed in a way the lake's tables cannot follow: they are made anew. */
@@ -352,6 +391,7 @@ static size_t fill_texts(const struct pipe_table *t, uint64_t lsn, struct pipe_t
 	lsn_text(lsn, x->lsn);
 	snprintf(x->system_id, sizeof x->system_id, "%llu", (unsigned long long)t->ctx->system_id);
 	snprintf(x->timeline, sizeof x->timeline, "%u", t->ctx->timeline);
+	snprintf(x->oid, sizeof x->oid, "%u", t->rel_id);
 	snprintf(x->epoch, sizeof x->epoch, "%llu", (unsigned long long)t->ctx->writer_epoch);
 	snprintf(x->source, sizeof x->source, "%.30s.%.160s", t->ctx->source, t->label);
 	env_uuid_text(x->commit_id);
@@ -364,6 +404,7 @@ static size_t fill_texts(const struct pipe_table *t, uint64_t lsn, struct pipe_t
 	if (t->last_commit_ts_us)
 		x->kv[n++] = (struct lake_kv){ LAKE_KEY_COMMIT_TS, x->commit_ts };
 	x->kv[n++] = (struct lake_kv){ LAKE_KEY_SOURCE, x->source };
+	x->kv[n++] = (struct lake_kv){ PIPE_KEY_TABLE_OID, x->oid };
 	return n;
 }
 

@@ -42,7 +42,7 @@ struct pipe_table {
 	enum table_state state;
 	char reason[ERR_TEXT_MAX];   /* STOPPED: why, and what to do */
 	int reason_code;
-	uint64_t position;           /* published: commit LSN */
+	uint64_t position;           /* published: commit LSN. After a failed open: what is known of it, 0 nothing */
 	uint64_t applied;            /* >= position */
 	int64_t last_commit_ts_us;   /* source's commit time of the last applied change */
 	struct lake_table *mirror_table, *changelog_table;
@@ -51,7 +51,11 @@ struct pipe_table {
 	struct lake_field *planned; size_t n_planned;   /* columns the next publish adds */
 	struct lake_field *planned_changes; size_t n_planned_changes;
 	struct table_counts counts;
+	struct merge *merge;         /* under way, of the mirror or the changelog: apply_compact.c */
+	bool merge_changelog;
+	int64_t merge_seen[2];       /* versions of mirror and changelog that had nothing to merge */
 	bool held;                   /* the pipeline's own position does not cover this table (apply_held.c) */
+	uint64_t held_lsn;           /* it was complete to here when that began; 0: its own commits say */
 	bool recopy;                 /* asked for by `tarn table recopy` */
 	bool released;               /* STOPPED and its journal was given up for space */
 	uint64_t copy_rows_expected; /* estimate, while COPYING */
@@ -61,6 +65,9 @@ struct pipe_table {
 /* rel: the source's shape now, put functions bound; lake_name must be free among the pipeline's tables. */
 int pipe_table_new(const struct pipe_context *ctx, struct relation *rel, struct pipe_table **out, struct err *err) TARN_MUST_CHECK;
 void pipe_table_free(struct pipe_table *table);
+
+/* Property of the lake's tables: the source table's oid. A table that was dropped and made again under its name is another one. */
+#define PIPE_KEY_TABLE_OID "tarn.source-table-oid"
 
 /* Opens the lake's tables, making them when missing, and checks their identity: position present, same source system, no newer writer, no foreign change of rows. Ends RUNNING, NEW or, with an error of its own, STOPPED. */
 int pipe_table_open(struct pipe_table *table, struct err *err) TARN_MUST_CHECK;
@@ -74,7 +81,7 @@ bool pipe_table_dirty(const struct pipe_table *table);
 uint64_t pipe_table_bytes(const struct pipe_table *table);
 /* Parts for lake_publish, at most two; lsn becomes the position. texts: storage for the property values, kept until pipe_table_published. */
 #define PIPE_TABLE_KVS 8
-struct pipe_texts { char lsn[20], system_id[24], timeline[12], epoch[24], commit_id[37], commit_ts[40], source[200]; struct lake_kv kv[PIPE_TABLE_KVS]; };
+struct pipe_texts { char lsn[20], oid[12], system_id[24], timeline[12], epoch[24], commit_id[37], commit_ts[40], source[200]; struct lake_kv kv[PIPE_TABLE_KVS]; };
 int pipe_table_flush(struct pipe_table *table, uint64_t lsn, struct pipe_texts *texts, struct publish_part parts[2], size_t *n_parts, struct err *err) TARN_MUST_CHECK;
 void pipe_table_taken(struct pipe_table *table, const struct publish_part *parts, size_t n_parts); /* after lake_publish, whatever its result */
 int pipe_table_published(struct pipe_table *table, uint64_t lsn, struct err *err) TARN_MUST_CHECK; /* after DONE */

@@ -48,7 +48,7 @@ int source_connect(struct source *s, struct pg_conn **out, struct err *err)
 	return pg_conn_open(out, &s->conn_opts, err);
 }
 
-static int connect_replication(struct source *s, struct pg_conn **out, struct err *err)
+int source_connect_replication(struct source *s, struct pg_conn **out, struct err *err)
 {
 	struct pg_conn_opts opts = s->conn_opts;
 
@@ -61,6 +61,10 @@ static int find_tables(struct source *s, struct pg_conn *conn, struct err *err)
 	int rc = pg_tables_find(conn, s->conf->tables, s->conf->n_tables, s->conf->publication, &s->tables, err);
 
 	s->binary = pg_conn_server_version(conn) >= 140000;
+	if (!rc) {
+		s->gone_lsn = mem_array(s->tables.n ? s->tables.n : 1, sizeof *s->gone_lsn);
+		rc = s->gone_lsn ? ERR_OK : err_nomem(err);
+	}
 	for (size_t i = 0; !rc && i < s->tables.n; i++) {
 		if (s->tables.tables[i].rel->unsupported)
 			continue;
@@ -121,19 +125,27 @@ static int make_slot(struct source *s, struct pg_conn **repl, struct err *err)
 static int check_slot(struct source *s, struct pg_conn *conn, struct pg_conn **repl, struct err *err)
 {
 	struct pg_slot slot;
-	uint64_t known = position_known(s->position);
+	uint64_t known = position_known(s->position), floor = position_floor(s->position);
 	int rc = pg_source_check(conn, s->conf->slot, err);
 
 	if (!rc)
 		rc = pg_slot_inspect(conn, s->conf->slot, &slot, err);
 	if (rc)
 		return rc;
-	if (known > 0 && (!slot.exists || slot.confirmed_flush_lsn > known))
+	/* up to the floor the gap was noted by an earlier start */
+	if (known > 0 && (!slot.exists || slot.confirmed_flush_lsn > (known > floor ? known : floor)))
 		note_gap(s, &slot);
 	if (!slot.exists)
 		return make_slot(s, repl, err);
-	if (known == 0)
+	if (known == 0) {
+		char at[LSN_TEXT_MAX];
+
+		/* A new state folder or journal beside an old slot: what the slot let go is only at the source. Tables that stand lower stop; without a catalog they are copied. */
+		if (floor != slot.confirmed_flush_lsn)
+			log_warn("pipeline", "source %s: replication slot \"%s\" was used before (confirmed %s), but '%s/journal/%s' is new; tables that do not reach that far are copied or have to be: tarn table recopy",
+			         s->conf->name, s->conf->slot, lsn_text(slot.confirmed_flush_lsn, at), s->config->state, s->conf->name);
 		return position_set_floor(s->position, slot.confirmed_flush_lsn, err);
+	}
 	/* The new beginning is where the slot stands: tables copied again from now on are whole. */
 	return s->gap[0] ? position_set_floor(s->position, slot.confirmed_flush_lsn, err) : ERR_OK;
 }
@@ -142,7 +154,7 @@ static int open_parts(struct source *s, struct pg_conn **conn, struct pg_conn **
 {
 	int rc;
 
-	if ((rc = source_connect(s, conn, err)) || (rc = connect_replication(s, repl, err)))
+	if ((rc = source_connect(s, conn, err)) || (rc = source_connect_replication(s, repl, err)))
 		return rc;
 	snprintf(s->view.label, sizeof s->view.label, "%s", pg_conn_label(*conn));
 	if ((rc = open_journal(s, *repl, err)) || (rc = find_tables(s, *conn, err)) ||
@@ -202,6 +214,7 @@ void source_close(struct source *s)
 		return;
 	pg_conn_close(s->fresh.conn);
 	pg_tables_free(&s->tables);
+	mem_free(s->gone_lsn);
 	position_close(s->position);
 	if (s->journal)
 		journal_close(s->journal);
@@ -230,7 +243,7 @@ int source_export_begin(struct source *s, struct source_export *out, struct err 
 
 	if (take_fresh(s, out))
 		return ERR_OK;
-	rc = connect_replication(s, &out->conn, err);
+	rc = source_connect_replication(s, &out->conn, err);
 	if (rc)
 		return rc;
 	monitor_lock(&s->lock);
@@ -266,6 +279,26 @@ bool source_fatal(struct source *s, struct err *why)
 	*why = s->fatal_err;
 	monitor_unlock(&s->lock);
 	return fatal;
+}
+
+bool source_must_reopen(struct source *s)
+{
+	bool reopen;
+
+	monitor_lock(&s->lock);
+	reopen = s->reopen;
+	monitor_unlock(&s->lock);
+	return reopen;
+}
+
+uint64_t source_table_gone(struct source *s, size_t i)
+{
+	uint64_t lsn;
+
+	monitor_lock(&s->lock);
+	lsn = s->gone_lsn[i];
+	monitor_unlock(&s->lock);
+	return lsn;
 }
 
 const char *source_name(const struct source *s) { return s->conf->name; }

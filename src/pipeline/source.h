@@ -36,6 +36,8 @@ void source_close(struct source *source);
 
 /* The journal failed (a sync that did not return success): the process must end and start again from what is durable. */
 bool source_fatal(struct source *source, struct err *why);
+/* The server or the slot is not what it was (another cluster, a promotion, a slot that was dropped or moved): capture has ended, and the source must be closed and opened again, which decides what follows. */
+bool source_must_reopen(struct source *source);
 const char *source_name(const struct source *source);
 struct journal *source_journal(struct source *source);
 struct position *source_position(struct source *source);
@@ -44,6 +46,8 @@ void source_view(struct source *source, struct source_view *out);
 
 /* The tables found at open (relations bound); borrowed until close. */
 const struct pg_tables *source_tables(const struct source *source);
+/* The i-th of them was dropped at the source, seen at this WAL position; 0: it is there. */
+uint64_t source_table_gone(struct source *source, size_t i);
 /* A consistent copy's view: a snapshot exported by the permanent slot when open made it and nobody has taken it yet, else by a temporary slot. The export lives until source_export_end. */
 struct source_export { struct pg_conn *conn; struct pg_export export_; };
 int source_export_begin(struct source *source, struct source_export *out, struct err *err) TARN_MUST_CHECK;

@@ -9,13 +9,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pg/pg_types.h"
+#include "pipeline/repeat.h"
 #include "pipeline/source_int.h"
 
 #define SYNC_BYTES (16u << 20)
 #define SYNC_US 200000
 #define RETRY_US_MIN 500000
 #define RETRY_US_MAX 30000000
-#define RETRY_PERMANENT_US 30000000
+#define HEALTHY_US 10000000 /* a session that lasted this long was a good one */
 
 struct session {
 	struct source *s;
@@ -29,6 +30,7 @@ struct session {
 	int64_t unsynced_since_us;      /* 0: nothing */
 	int64_t last_commit_ts_us;
 	struct tx_head head;
+	struct repeat *waits;           /* of the source: lives longer than a session */
 };
 
 static int bind_relation(struct relation *rel, struct err *err)
@@ -44,7 +46,7 @@ static bool wait_for_space(struct session *x, int rc, struct err *err)
 	if ((rc != ERR_LIMIT && rc != ERR_DISK_FULL) || source_stopping(x->s))
 		return false;
 	source_set_state(x->s, SOURCE_WAITING_SPACE, err);
-	log_warn("pipeline", "source %s waits: %s", x->s->conf->name, err->text);
+	repeat_log(x->waits, LOG_WARN, x->s->conf->name, err->text);
 	if (journal_unsynced_bytes(x->s->journal) > 0 && !journal_sync(x->s->journal, &sync_err)) {
 		position_journaled(x->s->position, journal_durable(x->s->journal));
 		pg_stream_confirm(x->stream, position_confirmable(x->s->position));
@@ -167,6 +169,11 @@ static int on_keepalive(struct session *x, const struct pgoutput_msg *msg, struc
 	rc = sync_now(x, err);
 	if (!rc)
 		rc = position_idle(x->s->position, msg->wal_end, false, err);
+	if (rc == ERR_DISK_FULL) {
+		/* It is not confirmed then: that can wait for space. The session need not end. */
+		repeat_log(x->waits, LOG_WARN, x->s->conf->name, err->text);
+		rc = ERR_OK;
+	}
 	if (rc)
 		return rc;
 	publish_counts(x, true);
@@ -244,6 +251,10 @@ static int open_session(struct session *x, struct err *err)
 		.binary = s->binary,
 	};
 
+	int rc = source_check_identity(s, err);
+
+	if (rc)
+		return rc;
 	x->last_commit_lsn = journal_durable(s->journal).commit_lsn;
 	x->describer = pg_describer_open(&s->conn_opts, err);
 	if (!x->describer)
@@ -271,9 +282,9 @@ static void close_session(struct session *x)
 }
 
 /* One connection's life. */
-static int session(struct source *s, struct err *err)
+static int session(struct source *s, struct repeat *waits, struct err *err)
 {
-	struct session x = { .s = s };
+	struct session x = { .s = s, .waits = waits };
 	int rc = open_session(&x, err);
 
 	if (!rc) {
@@ -288,12 +299,13 @@ static int session(struct source *s, struct err *err)
 void source_capture_main(void *arg)
 {
 	struct source *s = arg;
+	struct repeat failures = { 0 }, waits = { 0 };
 	int64_t delay = RETRY_US_MIN;
 
 	while (!source_stopping(s)) {
 		int64_t started = env_mono_us();
 		struct err err = { 0 };
-		int rc = session(s, &err);
+		int rc = session(s, &waits, &err);
 
 		if (!rc || source_stopping(s))
 			continue;
@@ -306,18 +318,25 @@ void source_capture_main(void *arg)
 			source_set_state(s, SOURCE_STOPPED, &err);
 			return;
 		}
+		if (rc == ERR_IDENTITY || rc == ERR_GAP) {
+			monitor_lock(&s->lock);
+			s->reopen = true;
+			monitor_unlock(&s->lock);
+			source_set_state(s, SOURCE_STOPPED, &err);
+			log_warn("pipeline", "source %s: %s", s->conf->name, err.text);
+			return;
+		}
 		if (rc == ERR_CONFLICT && s->binary) {
 			log_info("pipeline", "source %s: %s; asking for text values from now on", s->conf->name, err.text);
 			s->binary = false;
 			continue;
 		}
-		if (env_mono_us() - started > 10 * RETRY_US_MAX)
+		if (env_mono_us() - started > HEALTHY_US) {
 			delay = RETRY_US_MIN;
-		/* 55006: after an unclean end the server's old walsender holds the slot a little longer */
-		if (err_class_of(rc) != ERR_CLASS_TRANSIENT && strcmp(err.sqlstate, "55006") != 0)
-			delay = RETRY_PERMANENT_US;
+			repeat_clear(&failures);
+		}
 		source_set_state(s, err_class_of(rc) == ERR_CLASS_TRANSIENT ? SOURCE_CONNECTING : SOURCE_STOPPED, &err);
-		log_warn("pipeline", "source %s: %s", s->conf->name, err.text);
+		repeat_log(&failures, LOG_WARN, s->conf->name, err.text);
 		source_pause(s, delay);
 		delay = delay * 2 > RETRY_US_MAX ? RETRY_US_MAX : delay * 2;
 	}

@@ -18,10 +18,11 @@ struct source {
 	struct pg_tables tables;
 	bool binary;                       /* capture thread after start */
 	char gap[ERR_TEXT_MAX];            /* "" or why changes are missing */
+	uint64_t *gone_lsn;                /* under lock, for each of tables: the WAL position by which it was seen dropped; 0: it is there */
 
 	struct thread *capture, *monitor;
 	struct monitor lock;               /* guards what follows */
-	bool stopping, fatal;
+	bool stopping, fatal, reopen;
 	struct err fatal_err;
 	struct source_view view;
 	struct source_export fresh;        /* conn NULL: none, or taken */
@@ -31,6 +32,9 @@ struct source {
 
 void source_capture_main(void *source); /* source_capture.c */
 void source_monitor_main(void *source); /* source_monitor.c */
+/* source_identity.c: is the server, and is the slot, still what we stopped at? ERR_IDENTITY or ERR_GAP when not: the source has to be opened again. */
+int source_check_identity(struct source *s, struct err *err) TARN_MUST_CHECK;
+int source_connect_replication(struct source *s, struct pg_conn **out, struct err *err) TARN_MUST_CHECK;
 bool source_stopping(struct source *s);
 void source_set_state(struct source *s, enum source_state state, const struct err *why); /* why NULL: no reason */
 /* Sleeps, but not past a stop. */

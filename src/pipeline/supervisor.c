@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "pipeline/apply.h"
+#include "pipeline/repeat.h"
 #include "pipeline/source_status.h"
 
 #define RETRY_US_MIN 1000000
@@ -106,8 +107,8 @@ static void set_fatal(struct supervisor *s, const struct err *why)
 	monitor_unlock(&s->lock);
 }
 
-/* Waits for the stop, looking for what must end the process. */
-static void watch(struct unit *u)
+/* Waits for the stop, looking for what must end the process. True: the source has to be opened again. */
+static bool watch(struct unit *u)
 {
 	struct supervisor *s = u->supervisor;
 	bool stop = false;
@@ -117,14 +118,17 @@ static void watch(struct unit *u)
 
 		if ((u->apply && apply_fatal(u->apply, &why)) || source_fatal(u->source, &why)) {
 			set_fatal(s, &why);
-			return;
+			return false;
 		}
+		if (source_must_reopen(u->source))
+			return true;
 		monitor_lock(&s->lock);
 		if (!s->stopping)
 			monitor_wait(&s->lock, 500000);
 		stop = s->stopping;
 		monitor_unlock(&s->lock);
 	}
+	return false;
 }
 
 static bool wait_retry(struct supervisor *s, int64_t us)
@@ -152,7 +156,9 @@ static void publish_unit(struct unit *u, struct source *source, struct apply *ap
 static void unit_main(void *arg)
 {
 	struct unit *u = arg;
+	struct repeat failures = { 0 };
 	int64_t delay = RETRY_US_MIN;
+	bool again;
 
 	do {
 		struct source *source = NULL;
@@ -162,14 +168,18 @@ static void unit_main(void *arg)
 
 		if (!rc) {
 			publish_unit(u, source, apply, NULL);
-			watch(u);
+			again = watch(u);
 			publish_unit(u, NULL, NULL, NULL);
 			unit_close(source, apply);
-			return;
+			if (!again)
+				return;
+			delay = RETRY_US_MIN;
+			repeat_clear(&failures);
+			continue;
 		}
 		unit_close(source, apply);
 		publish_unit(u, NULL, NULL, &err);
-		log_error("pipeline", "%s", err.text);
+		repeat_log(&failures, LOG_ERROR, NULL, err.text);
 		if (rc == ERR_LOCKED) {
 			set_fatal(u->supervisor, &err);
 			return;

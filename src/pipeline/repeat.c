@@ -1,0 +1,49 @@
+/* src/pipeline/repeat.c — comparing and counting. */
+#include "pipeline/repeat.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/env.h"
+
+#define AGAIN_US 600000000
+
+static bool digit(char c) { return c >= '0' && c <= '9'; }
+
+static bool same_but_digits(const char *a, const char *b)
+{
+	while (*a && *b) {
+		if (digit(*a) && digit(*b)) {
+			while (digit(*a))
+				a++;
+			while (digit(*b))
+				b++;
+		} else if (*a++ != *b++) {
+			return false;
+		}
+	}
+	return *a == *b;
+}
+
+void repeat_log(struct repeat *r, enum log_level level, const char *subject, const char *text)
+{
+	char start[sizeof r->text];
+	int64_t now = env_mono_us();
+	bool same;
+
+	snprintf(start, sizeof start, "%s", text);
+	same = r->text[0] && same_but_digits(r->text, start);
+	if (same && now - r->said_us < AGAIN_US) {
+		r->times++;
+		return;
+	}
+	if (same)
+		log_msg(level, "pipeline", NULL, "%s%s%s (%u times more since it was last said)", subject ? subject : "", subject ? ": " : "", text, r->times);
+	else
+		log_msg(level, "pipeline", NULL, "%s%s%s", subject ? subject : "", subject ? ": " : "", text);
+	memcpy(r->text, start, sizeof start);
+	r->times = 0;
+	r->said_us = now;
+}
+
+void repeat_clear(struct repeat *r) { *r = (struct repeat){ 0 }; }
