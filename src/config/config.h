@@ -42,6 +42,7 @@ struct config {
 	int64_t publish_interval_us;     /* lake.publish_interval, default 1 s */
 	int64_t publish_max_bytes;       /* lake.publish_bytes: pending bytes that force a publish */
 	int64_t data_file_bytes;         /* lake.data_file_bytes: target size */
+	bool compact;                    /* lake.compact */
 	int64_t keep_versions;           /* lake.keep_versions */
 	int64_t keep_age_us;             /* lake.keep_age */
 	int64_t journal_segment_bytes, journal_max_bytes;

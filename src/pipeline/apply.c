@@ -365,6 +365,8 @@ static int housekeeping(struct apply *a, struct err *err)
 	if (!rc)
 		rc = apply_compact(a, err);
 	if (!rc)
+		rc = apply_compact(a, err);
+	if (!rc)
 		rc = apply_store_position(a, err);
 	return rc ? rc : apply_trim(a, err);
 }

@@ -48,6 +48,8 @@ struct apply {
 	int64_t views_us, stored_us, recopy_us;
 	int64_t compact_us;            /* no merge before: the last one failed */
 	size_t compact_next;           /* table to look at first */
+	int64_t compact_us;            /* no merge before: the last one failed */
+	size_t compact_next;           /* table to look at first */
 	uint32_t other_rel;            /* a table that is none of ours, seen last: 0 none */
 	struct repeat failures;
 };
@@ -58,6 +60,8 @@ void apply_refresh_views(struct apply *a, bool now);
 int apply_publish(struct apply *a, struct err *err) TARN_MUST_CHECK;
 int apply_store_position(struct apply *a, struct err *err) TARN_MUST_CHECK; /* without table commits, when it moved and it is time */
 int apply_trim(struct apply *a, struct err *err) TARN_MUST_CHECK;
+/* apply_compact.c: between transactions; best right after a publish. After an error as after one of apply_publish. */
+int apply_compact(struct apply *a, struct err *err) TARN_MUST_CHECK;
 /* apply_compact.c: between transactions; best right after a publish. After an error as after one of apply_publish. */
 int apply_compact(struct apply *a, struct err *err) TARN_MUST_CHECK;
 /* apply_held.c */

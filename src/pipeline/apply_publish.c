@@ -151,6 +151,7 @@ int apply_publish(struct apply *a, struct err *err)
 		monitor_unlock(&a->lock);
 		apply_refresh_views(a, true);
 		sweep(&p);
+		rc = apply_compact(a, err);
 	}
 	mem_free(p.tables);
 	mem_free(p.texts);
