@@ -52,12 +52,11 @@ static int stored_status(const struct config *config, const struct err *why, jso
 	return rc;
 }
 
-static void put_not_running(struct wbuf *out, const json_t *stored)
+static void put_stored(struct wbuf *out, const json_t *stored)
 {
-	wbuf_putf(out, "%s\n", json_get_str(stored, "reason", ""));
 	if (!json_has(stored, "tables"))
 		return;
-	wbuf_putz(out, "\nWhat the catalog holds:\n");
+	wbuf_putz(out, "What the catalog holds:\n");
 	status_view_stored(out, stored);
 }
 
@@ -90,11 +89,10 @@ static int print_json(const json_t *value, struct err *err)
 
 static int put_text(struct wbuf *text, const json_t *now, const json_t *before, bool running, unsigned width, struct err *err)
 {
-	wbuf_reset(text);
 	if (running)
 		status_view_put(text, now, before, width);
 	else
-		put_not_running(text, now);
+		put_stored(text, now);
 	grid_clean(text);
 	return wbuf_check(text, err, "the status");
 }
@@ -112,7 +110,7 @@ static int print_text(const json_t *now, const json_t *before, bool running, str
 	return rc;
 }
 
-/* Text shows rates: a second sample is taken a second later. */
+/* Text shows rates: a second sample is taken a second later. That no tarn runs is the command's error. */
 static int once(const struct config *config, bool json, struct err *err)
 {
 	json_t *now = NULL, *before = NULL;
@@ -195,6 +193,9 @@ static int watch(const struct config *config, struct err *err)
 
 		now = NULL;
 		rc = look(config, &now, &running, &why, err);
+		wbuf_reset(&text);
+		if (!rc && !running)
+			wbuf_putf(&text, "%s\n\n", why.text);
 		if (!rc)
 			rc = put_text(&text, now, before, running, window_width(), err);
 		if (!rc)

@@ -50,6 +50,17 @@ void grid_cellf(struct grid *grid, const char *fmt, ...)
 	grid_cell(grid, text);
 }
 
+void grid_cell_of(struct grid *grid, struct wbuf *text)
+{
+	if (wbuf_failed(text))
+		grid->failed = true;
+	else if (text->n == 0)
+		grid_cell(grid, NULL);
+	else
+		add(grid, wbuf_str(text));
+	wbuf_free(text);
+}
+
 void grid_free(struct grid *grid)
 {
 	for (size_t i = 0; i < grid->n; i++)

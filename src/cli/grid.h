@@ -20,6 +20,7 @@ struct grid {
 void grid_init(struct grid *grid, const char *headings, const char *indent);
 void grid_cell(struct grid *grid, const char *text); /* copied; NULL or "": a dash; control characters become blanks */
 void grid_cellf(struct grid *grid, const char *fmt, ...) TARN_PRINTF(2, 3);
+void grid_cell_of(struct grid *grid, struct wbuf *text); /* takes the content: the buffer is freed; a failed one fails the grid */
 void grid_put(const struct grid *grid, struct wbuf *out);
 void grid_free(struct grid *grid);
 

@@ -241,7 +241,9 @@ static void put_sentence(struct wbuf *out, const char *before, const char *text,
 		return;
 	wbuf_init(&whole, 1 << 16);
 	wbuf_putf(&whole, "%s%s", before, text);
-	grid_paragraph(out, "  ", str_of(wbuf_cstr(&whole)), width);
+	if (wbuf_failed(&whole))
+		out->failed = true;
+	grid_paragraph(out, "  ", wbuf_str(&whole), width);
 	wbuf_free(&whole);
 }
 

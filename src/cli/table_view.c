@@ -132,11 +132,10 @@ static void put_schema(struct wbuf *out, const json_t *schema)
 		put_type(&type, json_object_get(field, "type"), 0);
 		cell_id(&grid, field, "id");
 		grid_cell(&grid, json_get_str(field, "name", NULL));
-		grid_cell(&grid, wbuf_cstr(&type));
+		grid_cell_of(&grid, &type);
 		grid_cell(&grid, json_is_true(json_object_get(field, "required")) ? "yes" : "no");
 		grid_cell(&grid, is_identifier(schema, json_get_int(field, "id", -1)) ? "key" : NULL);
 		grid_cell(&grid, json_get_str(field, "doc", NULL));
-		wbuf_free(&type);
 	}
 	grid_put(&grid, out);
 	grid_free(&grid);
@@ -253,19 +252,18 @@ static void cell_notes(struct grid *grid, const json_t *v)
 	const json_t *ref;
 	size_t i;
 
-	wbuf_init(&notes, 4096);
+	wbuf_init(&notes, 1 << 20);
 	if (json_is_true(json_object_get(v, "current")))
-		wbuf_putz(&notes, " current");
+		wbuf_putz(&notes, "current");
 	if (json_is_true(json_object_get(v, "undone")))
-		wbuf_putz(&notes, " undone");
+		wbuf_putf(&notes, "%sundone", notes.n ? " " : "");
 	if (!json_is_true(json_object_get(v, "own")))
-		wbuf_putf(&notes, " by:%s", json_get_str(v, "engine", "another-writer"));
+		wbuf_putf(&notes, "%sby:%s", notes.n ? " " : "", json_get_str(v, "engine", "another-writer"));
 	json_array_foreach(json_object_get(v, "refs"), i, ref) {
 		if (json_is_string(ref) && strcmp(json_string_value(ref), "main") != 0)
-			wbuf_putf(&notes, " tag:%s", json_string_value(ref));
+			wbuf_putf(&notes, "%sref:%s", notes.n ? " " : "", json_string_value(ref));
 	}
-	grid_cell(grid, notes.n ? wbuf_cstr(&notes) + 1 : "");
-	wbuf_free(&notes);
+	grid_cell_of(grid, &notes);
 }
 
 void table_view_history(struct wbuf *out, const json_t *versions)

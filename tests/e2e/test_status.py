@@ -72,7 +72,7 @@ def test_copy_progress(tarn, database):
 def test_without_a_running_tarn(tarn, database):
     fill(database)
     out = status(tarn, ok=4)
-    assert "no tarn runs" in out.stdout and "tarn run" in out.stderr
+    assert out.stdout == "" and "no tarn runs" in out.stderr and "tarn run" in out.stderr
     tarn.start().wait_running("acc")
     database.sql("UPDATE acc SET note = 'x' WHERE id <= 9")
     tarn.wait_caught_up(database)
