@@ -52,8 +52,11 @@ static int lock_state(struct run *r, struct err *err)
 	r->lock_fd = env_open(path, O_RDWR | O_CREAT, 0644);
 	if (r->lock_fd < 0)
 		return err_set_errno(err, ERR_IO, -r->lock_fd, "cannot open '%s'", path);
-	if (flock(r->lock_fd, LOCK_EX | LOCK_NB) != 0)
+	if (flock(r->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+		env_close(r->lock_fd);
+		r->lock_fd = -1; /* what is in the folder is the other's: run.json stays */
 		return err_set(err, ERR_LOCKED, "state folder '%s' is used by another tarn process; stop it first, or give this one its own state: folder", r->config->state);
+	}
 	return ERR_OK;
 }
 

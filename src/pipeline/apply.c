@@ -323,11 +323,14 @@ static int64_t publish_due_in(const struct apply *a)
 	return due < 0 ? 0 : due > VIEWS_EVERY_US ? VIEWS_EVERY_US : due;
 }
 
-static int maybe_publish(struct apply *a, unsigned *since_check, struct err *err)
+/* While the journal has more at hand, as much time goes into applying as the last publish took: publishes that take longer than the interval carry more, instead of one transaction each. */
+static bool had_its_turn(const struct apply *a) { return env_mono_us() - a->publish_ended_us >= a->last_publish_us; }
+
+static int maybe_publish(struct apply *a, bool idle, unsigned *since_check, struct err *err)
 {
 	bool many = ++*since_check % 256 == 0 && pending_bytes(a) > (uint64_t)a->config->publish_max_bytes;
 
-	if (!many && (!a->oldest_pending_us || publish_due_in(a) > 0))
+	if (!many && (!a->oldest_pending_us || publish_due_in(a) > 0 || (!idle && !had_its_turn(a))))
 		return ERR_OK;
 	return apply_publish(a, err);
 }
@@ -362,8 +365,6 @@ static int housekeeping(struct apply *a, struct err *err)
 		apply_take_recopies(a);
 		apply_stop_gone(a);
 	}
-	if (!rc)
-		rc = apply_compact(a, err);
 	if (!rc)
 		rc = apply_compact(a, err);
 	if (!rc)
@@ -421,7 +422,7 @@ static int run_loop(struct apply *a, struct err *err)
 		if (!rc && event == JOURNAL_TIMEOUT)
 			note_idle(a);
 		if (!rc)
-			rc = maybe_publish(a, &since_check, err);
+			rc = maybe_publish(a, event == JOURNAL_TIMEOUT, &since_check, err);
 		if (!rc && (event != JOURNAL_COMMIT || since_check % 64 == 0))
 			rc = housekeeping(a, err);
 	}

@@ -43,11 +43,9 @@ struct apply {
 	struct journal_reader *reader;
 	uint64_t applied, applied_end; /* commit and end LSN of the newest transaction applied */
 	uint64_t stored;               /* pipeline position in the catalog */
-	int64_t publish_started_us;    /* of the last publish */
+	int64_t publish_started_us, publish_ended_us; /* of the last publish */
 	int64_t oldest_pending_us;     /* 0: nothing pending */
 	int64_t views_us, stored_us, recopy_us;
-	int64_t compact_us;            /* no merge before: the last one failed */
-	size_t compact_next;           /* table to look at first */
 	int64_t compact_us;            /* no merge before: the last one failed */
 	size_t compact_next;           /* table to look at first */
 	uint32_t other_rel;            /* a table that is none of ours, seen last: 0 none */
@@ -60,8 +58,6 @@ void apply_refresh_views(struct apply *a, bool now);
 int apply_publish(struct apply *a, struct err *err) TARN_MUST_CHECK;
 int apply_store_position(struct apply *a, struct err *err) TARN_MUST_CHECK; /* without table commits, when it moved and it is time */
 int apply_trim(struct apply *a, struct err *err) TARN_MUST_CHECK;
-/* apply_compact.c: between transactions; best right after a publish. After an error as after one of apply_publish. */
-int apply_compact(struct apply *a, struct err *err) TARN_MUST_CHECK;
 /* apply_compact.c: between transactions; best right after a publish. After an error as after one of apply_publish. */
 int apply_compact(struct apply *a, struct err *err) TARN_MUST_CHECK;
 /* apply_held.c */

@@ -143,6 +143,7 @@ int apply_publish(struct apply *a, struct err *err)
 		rc = commit(&p, err);
 	if (!rc) {
 		a->publish_started_us = started;
+		a->publish_ended_us = env_mono_us();
 		a->oldest_pending_us = 0;
 		position_published(source_position(a->source), a->applied, a->applied_end);
 		monitor_lock(&a->lock);

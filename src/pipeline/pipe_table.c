@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lake/merge.h"
-#include "lake/merge.h"
 #include "pipeline/table_schema.h"
 
 #define CHANGES_SUFFIX "__changes"
@@ -56,9 +55,6 @@ static void clear_plan(struct pipe_table *t)
 
 void pipe_table_close(struct pipe_table *t)
 {
-	merge_free(t->merge);
-	t->merge = NULL;
-	t->merge_seen[0] = t->merge_seen[1] = -1;
 	merge_free(t->merge);
 	t->merge = NULL;
 	t->merge_seen[0] = t->merge_seen[1] = -1;
