@@ -14,7 +14,7 @@ struct bank {
 	struct id_set accounts, transfers;
 	int64_t users, next_account, next_transfer;  /* users are 1..users */
 	uint64_t step;                               /* of the clock */
-	int64_t total_cents;                         /* sum(balance) at the begin */
+	int64_t total_cents;                         /* sum(balance) at the beginning */
 	struct wbuf new_users, new_accounts, new_transfers, moves, old_transfers, closed;
 };
 
@@ -219,10 +219,10 @@ static int check(struct workload *w, bool begin, struct err *err)
 		return ERR_OK;
 	}
 	if (cents != b->total_cents)
-		return err_set(err, ERR_DIFFERENT, "the accounts hold %" PRId64 ".%02d in total, but %" PRId64 ".%02d at the begin: something else changed table accounts meanwhile", cents / 100,
+		return err_set(err, ERR_DIFFERENT, "the accounts hold %" PRId64 ".%02d in total, but %" PRId64 ".%02d at the beginning: something else changed table accounts meanwhile", cents / 100,
 		               (int)(cents % 100), b->total_cents / 100, (int)(b->total_cents % 100));
 	if (!w->quiet)
-		printf("total of all balances: %" PRId64 ".%02d, as at the begin\n", cents / 100, (int)(cents % 100));
+		printf("total of all balances: %" PRId64 ".%02d, as at the beginning\n", cents / 100, (int)(cents % 100));
 	return ERR_OK;
 }
 
