@@ -1,9 +1,11 @@
 # tests/e2e/test_table.py — tarn table: what it shows is what other readers see; rollback, tags and recopy do what they say and refuse what would break the promise.
 import json
 import os
+import pty
 import random
 import sqlite3
 import time
+import urllib.error
 import urllib.request
 
 import pyarrow as pa
@@ -43,8 +45,11 @@ def foreign_commit(tarn, name="users"):
     body = {"requirements": [{"type": "assert-ref-snapshot-id", "ref": "main", "snapshot-id": current.snapshot_id}],
             "updates": [{"action": "add-snapshot", "snapshot": snapshot}, {"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": snapshot["snapshot-id"]}]}
     request = urllib.request.Request(f"http://{tarn.addresses()['catalog']}/v1/namespaces/src/tables/{name}", json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as reply:
-        assert json.load(reply)["metadata"]["current-snapshot-id"] == snapshot["snapshot-id"]
+    try:
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            assert json.load(reply)["metadata"]["current-snapshot-id"] == snapshot["snapshot-id"]
+    except urllib.error.HTTPError as e:
+        raise AssertionError(e.read().decode()) from e
     return snapshot["snapshot-id"]
 
 
@@ -184,7 +189,7 @@ def test_rollback_of_a_table_that_was_stopped_at_start(tarn, database):
     database.sql("CREATE TABLE other (id int PRIMARY KEY)")
     tarn.start().wait_running("users", "other")
     database.sql("UPDATE users SET name = 'x' WHERE id = 1")
-    tarn.wait_caught_up(database)
+    wait_for(lambda: any(r["name"] == "x" for r in tarn.rows("users")), what="the update is published")
     foreign_commit(tarn)
     tarn.stop()
     tarn.start()
@@ -258,3 +263,21 @@ def test_a_table_that_cannot_be_read_is_named(tarn, database):
         db.execute("UPDATE tables SET metadata_location = metadata_location || '.gone' WHERE name = 'users'")
     out = table(tarn, "ls", ok=10)
     assert "src.users cannot be read" in out.stdout and "src.users__changes" in out.stdout
+
+
+@pytest.mark.parametrize("answer, done", [("n\n", False), ("\n", False), ("y\n", True)])
+def test_asks_on_a_terminal(tarn, database, answer, done):
+    fill(database)
+    tarn.start().wait_running("users")
+    tarn.stop()
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execv(tarn.binary, [tarn.binary, "-c", str(tarn.config), "table", "recopy", "src"])
+    seen = b""
+    while b"(y/n)" not in seen:
+        seen += os.read(fd, 4096)
+    os.write(fd, answer.encode())
+    _, end = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(end) == (0 if done else 15)
+    assert b"src.users again" in seen
+    assert (tarn.state / "recopy").exists() == done
