@@ -246,6 +246,7 @@ static int open_reader(struct apply *a, struct err *err)
 	if (from == UINT64_MAX)
 		return ERR_OK; /* nothing runs yet */
 	a->applied = from;
+	position_restart(source_position(a->source), from);
 	return journal_reader_open(source_journal(a->source), from, bind_relation, &a->reader, err);
 }
 
@@ -335,6 +336,16 @@ static int maybe_publish(struct apply *a, bool idle, unsigned *since_check, stru
 	return apply_publish(a, err);
 }
 
+/* Read from where they stand: now they run. One handed over since its table was opened is not open yet. */
+static void end_attaching(struct apply *a)
+{
+	monitor_lock(&a->lock);
+	for (size_t i = 0; i < a->n_tables; i++)
+		if (a->tables[i]->mirror || a->tables[i]->changelog)
+			a->tables[i]->attaching = false;
+	monitor_unlock(&a->lock);
+}
+
 static int attach_copied(struct apply *a, struct err *err)
 {
 	bool attach;
@@ -350,7 +361,11 @@ static int attach_copied(struct apply *a, struct err *err)
 	for (size_t i = 0; !rc && i < a->n_tables; i++)
 		if (state_of(a, a->tables[i]) == TABLE_RUNNING && !a->tables[i]->mirror && !a->tables[i]->changelog)
 			rc = open_table(a, a->tables[i], err);
-	return rc ? rc : open_reader(a, err);
+	if (!rc)
+		rc = open_reader(a, err);
+	if (!rc)
+		end_attaching(a);
+	return rc;
 }
 
 /* Between transactions: what is not part of applying. */
@@ -442,6 +457,7 @@ static int run_once(struct apply *a, struct err *err)
 		rc = open_reader(a, err);
 	if (rc)
 		return rc;
+	end_attaching(a);
 	monitor_lock(&a->lock);
 	a->reason[0] = '\0';
 	monitor_unlock(&a->lock);

@@ -52,7 +52,7 @@ static void set_state(struct apply *a, struct pipe_table *t, enum table_state st
 	monitor_lock(&a->lock);
 	t->state = state;
 	if (state == TABLE_RUNNING)
-		a->attach = true;
+		a->attach = t->attaching = true;
 	monitor_wake(&a->lock);
 	monitor_unlock(&a->lock);
 }

@@ -154,14 +154,30 @@ static int open_one(struct pipe_table *t, bool changelog, struct lake_table **ta
 	return rc;
 }
 
-static int open_lake_tables(struct pipe_table *t, struct err *err)
+/* A table whose files cannot be read any more is of no use to a copy: it is dropped from the catalog (its files stay) and made anew. */
+static int open_or_replace(struct pipe_table *t, bool changelog, struct lake_table **table, struct err *err)
 {
+	struct catalog *catalog = t->ctx->lake->catalog;
+	char name[160];
+	int rc = open_one(t, changelog, table, err);
+
+	if (rc != ERR_CORRUPT && rc != ERR_NOT_FOUND)
+		return rc;
+	log_warn("pipeline", "%s of %s is made anew: %s", changelog ? "changelog" : "mirror", t->label, err->text);
+	snprintf(name, sizeof name, "%s%s", t->lake_name, changelog ? CHANGES_SUFFIX : "");
+	rc = catalog->ops->table_drop(catalog, t->ctx->source, name, false, err);
+	return rc && rc != ERR_NOT_FOUND ? rc : open_one(t, changelog, table, err);
+}
+
+static int open_lake_tables(struct pipe_table *t, bool replace, struct err *err)
+{
+	int (*open)(struct pipe_table *, bool, struct lake_table **, struct err *) = replace ? open_or_replace : open_one;
 	int rc = ERR_OK;
 
 	if (t->ctx->with_mirror)
-		rc = open_one(t, false, &t->mirror_table, err);
+		rc = open(t, false, &t->mirror_table, err);
 	if (!rc && t->ctx->with_changelog)
-		rc = open_one(t, true, &t->changelog_table, err);
+		rc = open(t, true, &t->changelog_table, err);
 	return rc;
 }
 
@@ -251,9 +267,15 @@ int pipe_table_open(struct pipe_table *t, struct err *err)
 	pipe_table_close(t);
 	if (t->rel->unsupported) {
 		look_for_position(t);
-		return err_set(err, ERR_UNSUPPORTED, "%s", t->rel->unsupported);
+		return err_set(err, ERR_UNSUPPORTED, "table %s: %s", t->label, t->rel->unsupported);
 	}
-	if ((rc = open_lake_tables(t, err)) || (rc = check_tables(t, err)))
+	rc = open_lake_tables(t, false, err);
+	if (rc == ERR_CORRUPT || rc == ERR_NOT_FOUND) {
+		struct err why = *err;
+
+		return err_set(err, rc, "%.1500s; was the warehouse restored from an older copy, or were files removed? Put them back, or copy the table again: tarn table recopy %s", why.text, t->mirror_name);
+	}
+	if (rc || (rc = check_tables(t, err)))
 		return rc;
 	return t->state == TABLE_RUNNING ? open_writers(t, err) : ERR_OK;
 }
@@ -284,7 +306,7 @@ int pipe_table_open_copy(struct pipe_table *t, struct relation *rel, struct err 
 	relation_unref(t->rel);
 	t->rel = relation_ref(rel);
 	t->rel_id = rel->id;
-	rc = open_lake_tables(t, err);
+	rc = open_lake_tables(t, true, err);
 	if (!rc && open_writers(t, &why)) {
 		/* The shape changed in a way the lake's tables cannot follow: they are made anew. */
 		log_info("pipeline", "tables of %s are made anew: %s", t->label, why.text);
@@ -292,7 +314,7 @@ int pipe_table_open_copy(struct pipe_table *t, struct relation *rel, struct err 
 		relation_unref(t->rel);
 		t->rel = relation_ref(rel);
 		if (!rc)
-			rc = open_lake_tables(t, err);
+			rc = open_lake_tables(t, true, err);
 		if (!rc)
 			rc = open_writers(t, err);
 	}
@@ -337,7 +359,7 @@ static int evolve(struct pipe_table *t, const struct relation *rel, struct err *
 static int take_shape(struct pipe_table *t, const struct relation *rel, struct err *err)
 {
 	if (rel->unsupported)
-		return err_set(err, ERR_UNSUPPORTED, "%s", rel->unsupported);
+		return err_set(err, ERR_UNSUPPORTED, "table %s: %s; once that is mended copy it again: tarn table recopy %s", t->label, rel->unsupported, t->mirror_name);
 	if (!relation_same_shape(rel, t->rel))
 		return evolve(t, rel, err);
 	relation_unref(t->rel);

@@ -54,6 +54,7 @@ struct pipe_table {
 	struct merge *merge;         /* under way, of the mirror or the changelog: apply_compact.c */
 	bool merge_changelog;
 	int64_t merge_seen[2];       /* versions of mirror and changelog that had nothing to merge */
+	bool attaching;              /* RUNNING by the copier's word; the apply thread has not opened it yet */
 	bool held;                   /* the pipeline's own position does not cover this table (apply_held.c) */
 	uint64_t held_lsn;           /* it was complete to here when that began; 0: its own commits say */
 	bool recopy;                 /* asked for by `tarn table recopy` */

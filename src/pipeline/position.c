@@ -152,6 +152,13 @@ int position_idle(struct position *p, uint64_t wal_end, bool force, struct err *
 	return ERR_OK;
 }
 
+void position_restart(struct position *p, uint64_t commit_lsn)
+{
+	monitor_lock(&p->lock);
+	p->v.applied = p->v.published = commit_lsn;
+	monitor_unlock(&p->lock);
+}
+
 void position_applied(struct position *p, uint64_t commit_lsn)
 {
 	monitor_lock(&p->lock);

@@ -19,6 +19,8 @@ void position_received(struct position *position, uint64_t wal_end);
 void position_journaled(struct position *position, struct journal_end durable); /* fdatasync returned */
 /* All transactions that end at or before wal_end were delivered and are durable here. Stores KNOWN when it is time (force: now). */
 int position_idle(struct position *position, uint64_t wal_end, bool force, struct err *err) TARN_MUST_CHECK;
+/* The tables are read from here on: one that was just copied may stand below what the others had published. */
+void position_restart(struct position *position, uint64_t commit_lsn);
 void position_applied(struct position *position, uint64_t commit_lsn);
 void position_published(struct position *position, uint64_t commit_lsn, uint64_t end_lsn);
 

@@ -180,7 +180,8 @@ static void unit_main(void *arg)
 		unit_close(source, apply);
 		publish_unit(u, NULL, NULL, &err);
 		repeat_log(&failures, LOG_ERROR, NULL, err.text);
-		if (rc == ERR_LOCKED) {
+		/* a configuration that cannot work is mended in the file, and that needs a start anyway; other sources are not stopped for it */
+		if (rc == ERR_LOCKED || (rc == ERR_CONFIG && u->supervisor->n_units == 1)) {
 			set_fatal(u->supervisor, &err);
 			return;
 		}

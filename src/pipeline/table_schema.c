@@ -76,7 +76,7 @@ int table_schema_check(const struct relation *a, const struct relation *b, const
 	char x[TYPE_TEXT_MAX], y[TYPE_TEXT_MAX];
 
 	if (strcmp(a->schema, b->schema) != 0 || strcmp(a->name, b->name) != 0)
-		return err_set(err, ERR_UNSUPPORTED, "the source table of %s was renamed from %s.%s to %s.%s; rename it back, or copy it under its new name: tarn table recopy %s", name,
+		return err_set(err, ERR_UNSUPPORTED, "the source table of %s was renamed from %s.%s to %s.%s; restart tarn to have it copied under its new name, or rename it back and copy it again: tarn table recopy %s", name,
 		               a->schema, a->name, b->schema, b->name, name);
 	if (a->n_keys != b->n_keys)
 		return err_set(err, ERR_UNSUPPORTED, "the primary key of %s.%s has other columns than before; copy the table again: tarn table recopy %s", b->schema, b->name, name);
