@@ -317,8 +317,8 @@ static int run(const struct command_args *args, struct err *err)
 }
 
 static const struct command_option options[] = {
-	{ "watch", 'w', NULL, "live: redrawn every second on a terminal, until Ctrl-C; elsewhere printed once" },
-	{ "wait", 0, "SECONDS", "wait until all tables run and have everything that was committed when the command began; status 15 when that takes longer" },
+	{ "watch", 'w', NULL, "live on a terminal, redrawn every second, until Ctrl-C; elsewhere printed once" },
+	{ "wait", 0, "SECONDS", "wait until all tables run and have what was committed when the command began; else status 15" },
 	{ "json", 0, NULL, "print JSON" },
 	{ NULL, 0, NULL, NULL },
 };
@@ -327,9 +327,10 @@ const struct command cmd_status = {
 	.name = "status",
 	.words = "",
 	.summary = "what the running tarn does: positions, lag, tables, copies",
-	.help = "Shows each source with its steps from the server's log to the lake and how far each is behind, what log the server keeps for its slot, and the tables:\n"
-		"state, rows, rows per second, position, progress of a copy. A stopped table is shown with its reason and what to do.\n"
-		"When no tarn runs, the positions stored in the catalog are shown, and the exit status is 4. Times are UTC, sizes in powers of 1000.\n"
+	.help = "Shows each source with its steps from the server's log to the lake and how far each is behind,\n"
+		"what log the server keeps for its slot, and the tables: state, rows, rows per second, position,\n"
+		"progress of a copy. A stopped table is shown with its reason and what to do. When no tarn runs,\n"
+		"the positions stored in the catalog are shown, and the exit status is 4. Times are UTC.\n"
 		"\n"
 		"Examples:\n"
 		"  tarn status\n"

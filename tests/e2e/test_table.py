@@ -4,6 +4,7 @@ import os
 import pty
 import random
 import sqlite3
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -224,6 +225,25 @@ def test_foreign_tables_go_back_freely(tarn, database):
     listed = {t["table"]: t for t in table_json(tarn, "ls")}["own.t"]
     assert listed["rows"] == 3 and "lsn" not in listed
     assert "no pipeline" in table(tarn, "recopy", "own.t", ok=3).stderr
+
+
+def test_rollback_loses_against_a_concurrent_commit(tarn, database):
+    """Between the look at the table and the swap somebody else commits: nothing is done."""
+    fill(database)
+    tarn.start().wait_running("users")
+    catalog = rest(tarn)
+    catalog.create_namespace("own")
+    made = catalog.create_table("own.t", schema=pa.schema([("a", pa.int64())]))
+    made.append(pa.table({"a": [0]}))
+    made.append(pa.table({"a": [1]}))
+    late = subprocess.Popen([tarn.binary, "-c", str(tarn.config), "table", "rollback", "own.t", "--version", str(made.metadata.snapshots[0].snapshot_id)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env={**os.environ, "TARN_FAILPOINTS": "catalog.commit.synced=delay:3000@1"})
+    wait_for(lambda: len(list((tarn.warehouse / "own" / "t" / "metadata").glob("0000[3-9]-*"))) == 1, what="the rollback's metadata is written")
+    made.append(pa.table({"a": [2]}))
+    out, text = late.communicate(timeout=30)
+    assert late.returncode == 14 and "nothing was done" in text, out + text
+    assert sorted(catalog.load_table("own.t").scan().to_arrow()["a"].to_pylist()) == [0, 1, 2]
+    assert len(catalog.load_table("own.t").metadata.snapshots) == 3
 
 
 @pytest.mark.parametrize("word", ["src.users", "src.users__changes", "src"])
