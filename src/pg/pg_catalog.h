@@ -28,6 +28,9 @@ void pg_tables_free(struct pg_tables *tables);
  * Tables with rel->unsupported set are never added: publishing a table without a replica identity makes its updates fail on the source. */
 int pg_publication_ensure(struct pg_conn *conn, const char *publication, const struct pg_tables *tables, bool create, struct err *err) TARN_MUST_CHECK;
 
+/* May rows that were there before this column was added hold a value in it (a default, NOT NULL, an identity)? The stream never says. True also when the column is gone again. */
+int pg_column_filled(struct pg_conn *conn, uint32_t table_oid, const char *column, bool *filled, struct err *err) TARN_MUST_CHECK;
+
 struct pg_slot {
 	bool exists, active, two_phase, temporary;
 	char plugin[64], database[64], wal_status[16];

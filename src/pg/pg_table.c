@@ -1,4 +1,5 @@
 /* src/pg/pg_table.c — one table of the catalog as a relation, and the sentences that say why a table cannot be captured. */
+#include "pg/pg_catalog.h"
 #include "pg/pg_table_int.h"
 
 #include <stdio.h>
@@ -163,5 +164,20 @@ int pg_table_relation(uint32_t oid, const struct pg_table_facts *facts, const st
 	if (binary_ok)
 		*binary_ok = all_binary;
 	*out = rel;
+	return ERR_OK;
+}
+
+int pg_column_filled(struct pg_conn *conn, uint32_t table_oid, const char *column, bool *filled, struct err *err)
+{
+	struct pg_result *r;
+	char oid[16];
+	int rc;
+
+	snprintf(oid, sizeof oid, "%u", table_oid);
+	rc = pg_query(conn, pg_sql_column_filled, (const char *[]){ oid, column }, 2, &r, err);
+	if (rc)
+		return rc;
+	*filled = pg_result_rows(r) != 1 || strcmp(pg_result_text(r, 0, 0), "f") != 0;
+	pg_result_free(r);
 	return ERR_OK;
 }

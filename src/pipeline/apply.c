@@ -104,6 +104,19 @@ static int take_epoch(struct apply *a, struct err *err)
 	return a->lake->catalog->ops->commit(a->lake->catalog, NULL, 0, &position, &result, err);
 }
 
+static int column_filled(void *asker, const struct relation *rel, const char *column, bool *filled, struct err *err)
+{
+	struct apply *a = asker;
+	struct pg_conn *conn;
+	int rc = source_connect(a->source, &conn, err);
+
+	if (rc)
+		return rc;
+	rc = pg_column_filled(conn, rel->id, column, filled, err);
+	pg_conn_close(conn);
+	return rc;
+}
+
 int apply_open(const struct config *config, const struct config_pipeline *conf, struct source *source, struct lake *lake, struct apply **out, struct err *err)
 {
 	struct apply *a = mem_zero(sizeof *a);
@@ -117,7 +130,7 @@ int apply_open(const struct config *config, const struct config_pipeline *conf, 
 	a->conf = conf;
 	a->source = source;
 	a->lake = lake;
-	a->ctx = (struct pipe_context){ .lake = lake, .source = conf->from, .with_mirror = conf->mirror, .with_changelog = conf->changelog, .system_id = identity.system_id, .timeline = identity.timeline };
+	a->ctx = (struct pipe_context){ .column_filled = column_filled, .asker = a, .lake = lake, .source = conf->from, .with_mirror = conf->mirror, .with_changelog = conf->changelog, .system_id = identity.system_id, .timeline = identity.timeline };
 	rc = load_position(a, err);
 	if (!rc)
 		rc = take_epoch(a, err);

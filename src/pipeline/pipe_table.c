@@ -355,13 +355,37 @@ static int evolve(struct pipe_table *t, const struct relation *rel, struct err *
 	return ERR_OK;
 }
 
+/* A new column of a mirror with rows: what the source filled into them with its default is in no message. */
+static int check_new_columns(struct pipe_table *t, const struct relation *rel, struct err *err)
+{
+	if (!t->mirror || mirror_rows(t->mirror) == 0)
+		return ERR_OK;
+	for (uint16_t i = 0; i < rel->n_columns; i++) {
+		const char *name = rel->columns[i].name;
+		bool filled = false;
+		int rc = relation_find_column(t->rel, str_of(name)) >= 0 ? ERR_OK : t->ctx->column_filled(t->ctx->asker, rel, name, &filled, err);
+
+		if (rc)
+			return rc;
+		if (filled)
+			return err_set(err, ERR_UNSUPPORTED,
+			               "column \"%s\" was added to %s with a default or NOT NULL, so rows that were there before have a value which the change stream does not carry; copy the table again: tarn table "
+			               "recopy %s",
+			               name, t->label, t->mirror_name);
+	}
+	return ERR_OK;
+}
+
 /* Relation records come again with every segment and session; most say nothing new. */
 static int take_shape(struct pipe_table *t, const struct relation *rel, struct err *err)
 {
 	if (rel->unsupported)
 		return err_set(err, ERR_UNSUPPORTED, "table %s: %s; once that is mended copy it again: tarn table recopy %s", t->label, rel->unsupported, t->mirror_name);
-	if (!relation_same_shape(rel, t->rel))
-		return evolve(t, rel, err);
+	if (!relation_same_shape(rel, t->rel)) {
+		int rc = check_new_columns(t, rel, err);
+
+		return rc ? rc : evolve(t, rel, err);
+	}
 	relation_unref(t->rel);
 	t->rel = relation_ref((struct relation *)rel);
 	return ERR_OK;

@@ -27,6 +27,9 @@ struct pipe_context {
 	uint64_t system_id;
 	uint32_t timeline;
 	uint64_t writer_epoch;
+	/* Asks the source whether rows older than a new column may hold a value in it (pg_column_filled). */
+	int (*column_filled)(void *asker, const struct relation *rel, const char *column, bool *filled, struct err *err);
+	void *asker;
 	uint64_t known_lsn;          /* the pipeline's own stored position: 0 none */
 };
 

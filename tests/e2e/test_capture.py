@@ -63,6 +63,22 @@ def test_truncate_and_add_column(tarn, database):
     assert len(tarn.rows("users")) == 1
 
 
+def test_added_column_with_a_default_stops_until_copied(tarn, database):
+    """Older rows have the default at the source; no message says so."""
+    database.sql(USERS)
+    database.sql("INSERT INTO users VALUES (1, 'a', 1), (2, 'b', 2)")
+    tarn.start().wait_running("users")
+    database.sql("ALTER TABLE users ADD COLUMN level int DEFAULT 3")
+    database.sql("INSERT INTO users(id, name) VALUES (3, 'c')")
+    wait_for(lambda: tarn.table("users")["state"] == "stopped", what="the table stops")
+    assert '"level"' in tarn.table("users")["reason"] and "tarn table recopy src.users" in tarn.table("users")["reason"]
+    assert tarn.command("table", "recopy", "src.users").returncode == 0
+    tarn.wait_running("users")
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, ["users"])
+    assert {r["level"] for r in tarn.rows("users")} == {3}
+
+
 def test_unchanged_toast_keeps_its_value(tarn, database):
     database.sql("CREATE TABLE docs (id int PRIMARY KEY, body text, n int)")
     database.sql("ALTER TABLE docs ALTER COLUMN body SET STORAGE EXTERNAL")
