@@ -171,13 +171,13 @@ static int open_or_replace(struct pipe_table *t, bool changelog, struct lake_tab
 
 static int open_lake_tables(struct pipe_table *t, bool replace, struct err *err)
 {
-	int (*open)(struct pipe_table *, bool, struct lake_table **, struct err *) = replace ? open_or_replace : open_one;
+	int (*open_fn)(struct pipe_table *, bool, struct lake_table **, struct err *) = replace ? open_or_replace : open_one;
 	int rc = ERR_OK;
 
 	if (t->ctx->with_mirror)
-		rc = open(t, false, &t->mirror_table, err);
+		rc = open_fn(t, false, &t->mirror_table, err);
 	if (!rc && t->ctx->with_changelog)
-		rc = open(t, true, &t->changelog_table, err);
+		rc = open_fn(t, true, &t->changelog_table, err);
 	return rc;
 }
 
