@@ -88,19 +88,20 @@ static int collect_deleted(struct mirror *m, const struct merge *merge, const ui
 	return ERR_OK;
 }
 
-static int put_keys(struct mirror *m, struct merge *merge, uint32_t number, const struct bitmap *deleted, struct err *err)
+static int put_rows(struct mirror *m, struct merge *merge, uint32_t number, const struct bitmap *deleted, struct err *err)
 {
 	struct index_entry *entries = merge->entries;
 	size_t n = 0;
 	int rc = ERR_OK;
 
+	for (size_t pos = 0; pos < merge->n_entries; pos++) /* ascending: kept as runs */
+		if (merge->row_ids[pos] >= 0 && row_ids_set(m->row_ids, number, pos, merge->row_ids[pos]))
+			return err_nomem(err);
 	for (size_t i = 0; !rc && i < merge->n_entries; i++) {
 		uint32_t pos = entries[i].pos;
 
 		if (deleted && bitmap_contains(deleted, pos))
 			continue;
-		if (merge->row_ids[pos] >= 0 && row_ids_set(m->row_ids, number, pos, merge->row_ids[pos]))
-			return err_nomem(err);
 		if (merge->n_entries <= PUT_MAX) {
 			rc = key_index_put(m->index, entries[i].key, number, pos, err);
 		} else {
@@ -144,5 +145,5 @@ int mirror_merge_take(struct mirror *m, struct merge *merge, bool *taken, struct
 	for (size_t i = 0; i < merge->n_inputs; i++)
 		m->files[numbers[i]].merged = true;
 	*taken = true;
-	return m->index ? put_keys(m, merge, number, deleted, err) : ERR_OK;
+	return m->index ? put_rows(m, merge, number, deleted, err) : ERR_OK;
 }

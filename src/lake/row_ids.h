@@ -1,4 +1,4 @@
-/* src/lake/row_ids.h — `_row_id` of rows in files which have the column: file number -> array by position.
+/* src/lake/row_ids.h — `_row_id` of rows in files which have the column: file number and position -> id; consecutive ids take next to nothing when set in ascending order.
  *
  * Rows without an entry take first_row_id + position of their file (Iceberg specification, "Row Lineage"). One thread at a time. */
 #ifndef TARN_LAKE_ROW_IDS_H
