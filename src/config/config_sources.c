@@ -322,6 +322,19 @@ static int bind_pipeline(struct bind *bind, const struct yaml_node *node, struct
 	return bind_mode(bind, node, pipeline, err);
 }
 
+/* A mirror that starts empty beside a filled source would never equal it. */
+static int check_snapshot(const struct config *config, const struct yaml_node *node, struct err *err)
+{
+	for (size_t i = 0; i < config->n_pipelines; i++) {
+		const struct config_pipeline *pipeline = &config->pipelines[i];
+
+		if (pipeline->mirror && !config_find_source(config, pipeline->from)->snapshot_initial)
+			return yaml_tree_error(node, err, "source '%s' has snapshot: never, but a mirror needs the rows that are there; use snapshot: initial, or a pipeline with mode: [changelog]",
+					       pipeline->from);
+	}
+	return ERR_OK;
+}
+
 static int default_pipelines(struct bind *bind, struct err *err)
 {
 	struct config *config = bind->config;
@@ -362,5 +375,7 @@ int config_bind_sources(struct bind *bind, const struct yaml_node *root, struct 
 {
 	int rc = bind_all_sources(bind, yaml_tree_get(root, "sources"), err);
 
-	return rc ? rc : bind_all_pipelines(bind, yaml_tree_get(root, "pipelines"), err);
+	if (!rc)
+		rc = bind_all_pipelines(bind, yaml_tree_get(root, "pipelines"), err);
+	return rc ? rc : check_snapshot(bind->config, root, err);
 }
