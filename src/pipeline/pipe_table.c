@@ -129,11 +129,11 @@ static int check_foreign(const struct lake_table *table, const char *name, const
 	const char *ours = table->ops->property(table, LAKE_KEY_COMMIT_ID), *found = table->ops->summary(table, LAKE_KEY_COMMIT_ID);
 	const char *operation = table->ops->summary(table, "operation");
 
-	if (table->ops->version(table) < 0 || !ours || (found && strcmp(ours, found) == 0) || (operation && strcmp(operation, "replace") == 0))
+	if (table->ops->version(table) < 0 || (ours && found && strcmp(ours, found) == 0) || (operation && strcmp(operation, "replace") == 0))
 		return ERR_OK;
 	return err_set(err, ERR_IDENTITY,
 	               "table %s was changed by another writer (table version %lld, operation %s, engine %s); its rows need not equal the source any more; undo it with: tarn table "
-	               "rollback %s, or copy the table again: tarn table recopy %s",
+	               "rollback %s, or copy the table again (a changelog with rows of others begins anew): tarn table recopy %s",
 	               name, (long long)table->ops->version(table), operation ? operation : "unknown", table->ops->summary(table, "engine-name") ? table->ops->summary(table, "engine-name") : "unknown",
 	               name, mirror_name);
 }
@@ -154,15 +154,19 @@ static int open_one(struct pipe_table *t, bool changelog, struct lake_table **ta
 	return rc;
 }
 
-/* A table whose files cannot be read any more is of no use to a copy: it is dropped from the catalog (its files stay) and made anew. */
+/* A table whose files cannot be read any more is of no use to a copy, nor is a changelog with somebody else's rows, which no copy takes out: it is dropped from the catalog (its files stay) and made anew. */
 static int open_or_replace(struct pipe_table *t, bool changelog, struct lake_table **table, struct err *err)
 {
 	struct catalog *catalog = t->ctx->lake->catalog;
 	char name[160];
 	int rc = open_one(t, changelog, table, err);
 
-	if (rc != ERR_CORRUPT && rc != ERR_NOT_FOUND)
+	if (!rc && changelog && check_foreign(*table, t->changelog_name, t->mirror_name, err)) {
+		(*table)->ops->close(*table);
+		*table = NULL;
+	} else if (rc != ERR_CORRUPT && rc != ERR_NOT_FOUND) {
 		return rc;
+	}
 	log_warn("pipeline", "%s of %s is made anew: %s", changelog ? "changelog" : "mirror", t->label, err->text);
 	snprintf(name, sizeof name, "%s%s", t->lake_name, changelog ? CHANGES_SUFFIX : "");
 	rc = catalog->ops->table_drop(catalog, t->ctx->source, name, false, err);

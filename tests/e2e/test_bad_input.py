@@ -1,8 +1,10 @@
 # tests/e2e/test_bad_input.py — what a person gets for wrong input: a sentence with the object, the cause and the next step; others go on; no password anywhere; no screen full of repeats.
 import datetime
+import json
 import os
 import shutil
 import time
+import urllib.request
 
 import psycopg
 import pytest
@@ -403,5 +405,24 @@ def test_foreign_commit(tarn, database):
     database.sql("UPDATE users SET n = -2 WHERE id = 2")
     tarn.wait_caught_up(database)
     tarn.check_equal(database, ["users", "keep"])
+    assert 4711 not in {c["id"] for c in tarn.rows("users__changes")}
+    # a mirror, set back to an older version by a client: its copy brings all rows again
+    mirror = catalog.load_table("src.keep")
+    older = mirror.metadata.snapshots[0].snapshot_id
+    body = {"requirements": [], "updates": [{"action": "set-snapshot-ref", "ref-name": "main", "type": "branch", "snapshot-id": older}]}
+    request = urllib.request.Request(f"http://{tarn.addresses()['catalog']}/v1/namespaces/src/tables/keep", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    assert urllib.request.urlopen(request, timeout=10).status == 200
+    database.sql("UPDATE keep SET n = -3 WHERE id = 3")
+    assert "src.keep" in wait_stopped(tarn, "keep")
+    ask_recopy(tarn, "keep")
+    tarn.wait_running("keep")
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, ["users", "keep"])
+    # and an empty changelog, which has no version of ours yet
+    fill(database, "fresh")
     tarn.stop()
-    tarn.start().wait_running("users", "keep")
+    tarn.start().wait_running("users", "keep", "fresh")
+    catalog = load_catalog("t", type="rest", uri=f"http://{tarn.addresses()['catalog']}")
+    catalog.load_table("src.fresh__changes").append(pyarrow.Table.from_pylist([row], schema=schema))
+    database.sql("UPDATE fresh SET n = -3 WHERE id = 3")
+    assert "src.fresh__changes" in wait_stopped(tarn, "fresh")
