@@ -106,8 +106,8 @@ void mirror_close(struct mirror *m)
 	if (!m)
 		return;
 	data_writer_abort(m->writer);
-	for (size_t i = 0; i < m->n_files; i++)
-		mirror_file_clear(&m->files[i]);
+	for (uint32_t i = 0; i < m->n_files; i++)
+		mirror_file_drop(m, i);
 	clear_vectors(m);
 	mem_free(m->files);
 	lake_fields_free(m->fields, m->n_fields);
@@ -133,7 +133,7 @@ int mirror_finish_file(struct mirror *m, struct err *err)
 	if (!writer)
 		return ERR_OK;
 	m->writer = NULL;
-	file = &m->files[m->open_file];
+	file = m->files[m->open_file];
 	rc = data_writer_finish(writer, &file->file, err);
 	if (rc)
 		return rc;
@@ -178,7 +178,7 @@ static int64_t row_id_of(const struct mirror *m, struct address at)
 
 	if (id >= 0)
 		return id;
-	id = m->files[at.file].first_row_id;
+	id = m->files[at.file]->first_row_id;
 	return id < 0 ? -1 : id + (int64_t)at.pos;
 }
 
@@ -193,8 +193,8 @@ static int delete_at(struct mirror *m, struct address at, struct err *err)
 	if (rc < 0)
 		return err_nomem(err);
 	if (rc == 0)
-		return err_set(err, ERR_BUG, "row %llu of %s was deleted twice", (unsigned long long)at.pos, m->files[at.file].uri);
-	m->files[at.file].dirty = true;
+		return err_set(err, ERR_BUG, "row %llu of %s was deleted twice", (unsigned long long)at.pos, m->files[at.file]->uri);
+	m->files[at.file]->dirty = true;
 	m->live_rows--;
 	return ERR_OK;
 }
@@ -271,9 +271,9 @@ static int fill_unchanged(struct mirror *m, uint16_t column, struct batch *batch
 
 		return column_copy(batch, &batch->columns[column], batch->n, &batch->columns[column], row) ? err_nomem(err) : ERR_OK;
 	}
-	key = store_key(m->lake->store, m->files[old.file].uri);
+	key = store_key(m->lake->store, m->files[old.file]->uri);
 	if (!key)
-		return err_set(err, ERR_IDENTITY, "data file %s is outside the warehouse", m->files[old.file].uri);
+		return err_set(err, ERR_IDENTITY, "data file %s is outside the warehouse", m->files[old.file]->uri);
 	if ((rc = lake_duck(m->lake, &duck, err)) || (rc = m->lake->store->ops->local_path(m->lake->store, key, path, sizeof path, err)) ||
 	    (rc = parquet_read_rows(duck, path, &field, 1, &old.pos, 1, &found, err)))
 		return rc;
@@ -392,8 +392,8 @@ static int apply_truncate(struct mirror *m, struct err *err)
 {
 	data_writer_abort(m->writer);
 	m->writer = NULL;
-	for (size_t i = 0; i < m->n_files; i++) {
-		struct mirror_file *file = &m->files[i];
+	for (uint32_t i = 0; i < m->n_files; i++) {
+		struct mirror_file *file = m->files[i];
 
 		if (file->state == MIRROR_FILE_COMMITTED)
 			m->truncated = true;
@@ -403,7 +403,7 @@ static int apply_truncate(struct mirror *m, struct err *err)
 			if (key)
 				(void)store_remove(m->lake->store, key, NULL); /* never referenced; an orphan if this fails */
 		}
-		mirror_file_clear(file);
+		mirror_file_drop(m, i);
 	}
 	row_ids_clear(m->row_ids);
 	m->live_rows = 0;

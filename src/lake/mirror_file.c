@@ -2,13 +2,20 @@
 #include "base/mem.h"
 #include "lake/mirror_int.h"
 
-void mirror_file_clear(struct mirror_file *file)
+static struct mirror_file gone = { .state = MIRROR_FILE_GONE, .first_row_id = -1 }; /* never written */
+
+void mirror_file_drop(struct mirror *m, uint32_t number)
 {
+	struct mirror_file *file = m->files[number];
+
+	m->files[number] = &gone;
+	if (file == &gone)
+		return;
 	mem_free(file->uri);
 	bitmap_free(file->deleted);
 	mem_free(file->dv.path);
 	data_file_free(file->file);
-	*file = (struct mirror_file){ .state = MIRROR_FILE_GONE, .first_row_id = -1 };
+	mem_free(file);
 }
 
 int mirror_file_add(struct mirror *m, const char *uri, enum mirror_file_state state, uint32_t *number, struct err *err)
@@ -17,10 +24,17 @@ int mirror_file_add(struct mirror *m, const char *uri, enum mirror_file_state st
 
 	if (m->n_files >= UINT32_MAX || vec_grow(&m->files, &m->cap_files, m->n_files + 1, sizeof *m->files))
 		return err_nomem(err);
-	file = &m->files[m->n_files];
-	*file = (struct mirror_file){ .state = state, .first_row_id = -1, .uri = mem_strdup(uri) };
-	if (!file->uri)
+	file = mem_zero(sizeof *file);
+	if (!file)
 		return err_nomem(err);
+	file->state = state;
+	file->first_row_id = -1;
+	file->uri = mem_strdup(uri);
+	if (!file->uri) {
+		mem_free(file);
+		return err_nomem(err);
+	}
+	m->files[m->n_files] = file;
 	*number = (uint32_t)m->n_files++;
 	return ERR_OK;
 }
@@ -36,13 +50,13 @@ int mirror_files_load(struct mirror *m, struct err *err)
 
 		if (rc)
 			return rc;
-		m->files[number].rows = files[i]->record_count;
-		m->files[number].first_row_id = files[i]->first_row_id;
+		m->files[number]->rows = files[i]->record_count;
+		m->files[number]->first_row_id = files[i]->first_row_id;
 		m->live_rows += files[i]->record_count - files[i]->dv.cardinality;
 		if (files[i]->dv.path) {
-			m->files[number].dv = files[i]->dv;
-			m->files[number].dv.path = mem_strdup(files[i]->dv.path);
-			if (!m->files[number].dv.path)
+			m->files[number]->dv = files[i]->dv;
+			m->files[number]->dv.path = mem_strdup(files[i]->dv.path);
+			if (!m->files[number]->dv.path)
 				return err_nomem(err);
 		}
 	}
@@ -51,7 +65,7 @@ int mirror_files_load(struct mirror *m, struct err *err)
 
 int mirror_file_vector(struct mirror *m, uint32_t number, struct bitmap **out, struct err *err)
 {
-	struct mirror_file *file = &m->files[number];
+	struct mirror_file *file = m->files[number];
 
 	if (!file->deleted && file->dv.path) {
 		int rc = m->table->ops->read_vector(m->lake->store, file->uri, &file->dv, &file->deleted, err);

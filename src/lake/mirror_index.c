@@ -42,7 +42,7 @@ static int load_batch(void *arg, const struct batch *batch, uint64_t first_row, 
 
 static int load_file(struct mirror *m, uint32_t number, const struct parquet_field *fields, uint16_t n_fields, uint16_t *columns, struct err *err)
 {
-	struct mirror_file *file = &m->files[number];
+	struct mirror_file *file = m->files[number];
 	struct load load = { .m = m, .number = number, .columns = columns };
 	const char *key = store_key(m->lake->store, file->uri);
 	struct duck *duck;
@@ -79,8 +79,8 @@ static int load_files(struct mirror *m, struct err *err)
 	if (!rc)
 		fields[n_keys] = (struct parquet_field){ "_row_id", { .kind = TYPE_INT64 }, LAKE_FIELD_ROW_ID, 0 };
 	for (uint32_t number = 0; !rc && number < m->n_files; number++)
-		if (m->files[number].state == MIRROR_FILE_COMMITTED || m->files[number].state == MIRROR_FILE_FINISHED)
-			rc = m->files[number].state == MIRROR_FILE_COMMITTED && m->truncated ? ERR_OK : load_file(m, number, fields, n_keys + 1, columns, err);
+		if (m->files[number]->state == MIRROR_FILE_COMMITTED || m->files[number]->state == MIRROR_FILE_FINISHED)
+			rc = m->files[number]->state == MIRROR_FILE_COMMITTED && m->truncated ? ERR_OK : load_file(m, number, fields, n_keys + 1, columns, err);
 	mem_free(fields);
 	mem_free(columns);
 	return rc;

@@ -39,7 +39,7 @@ struct mirror {
 	struct lake_field *fields;         /* rel's columns and the row id last */
 	size_t n_fields;
 
-	struct mirror_file *files;         /* by number */
+	struct mirror_file **files;        /* by number; those that are gone share one that is not theirs */
 	size_t n_files, cap_files;
 
 	struct data_writer *writer;        /* NULL: no open file */
@@ -66,7 +66,7 @@ struct mirror {
 int mirror_file_add(struct mirror *m, const char *uri, enum mirror_file_state state, uint32_t *number, struct err *err) TARN_MUST_CHECK;
 int mirror_files_load(struct mirror *m, struct err *err) TARN_MUST_CHECK;                 /* from the table's current version */
 int mirror_file_vector(struct mirror *m, uint32_t number, struct bitmap **out, struct err *err) TARN_MUST_CHECK; /* loaded or made when missing */
-void mirror_file_clear(struct mirror_file *file);
+void mirror_file_drop(struct mirror *m, uint32_t number); /* GONE from now on; a table that lives for years keeps a pointer of each */
 
 /* mirror_index.c */
 int mirror_index_build(struct mirror *m, struct err *err) TARN_MUST_CHECK;

@@ -40,7 +40,7 @@ static int find_inputs(struct mirror *m, const struct merge *merge, uint32_t *nu
 		if (map_put(by_uri, str_of(merge->inputs[i].uri), &merge->inputs[i], NULL))
 			rc = err_nomem(err);
 	for (uint32_t k = 0; !rc && k < m->n_files; k++) {
-		const struct merge_input *in = m->files[k].state == MIRROR_FILE_COMMITTED ? map_get(by_uri, str_of(m->files[k].uri)) : NULL;
+		const struct merge_input *in = m->files[k]->state == MIRROR_FILE_COMMITTED ? map_get(by_uri, str_of(m->files[k]->uri)) : NULL;
 
 		if (!in)
 			continue;
@@ -70,7 +70,7 @@ static int collect_deleted(struct mirror *m, const struct merge *merge, const ui
 {
 	*out = NULL;
 	for (size_t i = 0; i < merge->n_inputs; i++) {
-		const struct bitmap *now = m->files[numbers[i]].deleted; /* not loaded: unchanged */
+		const struct bitmap *now = m->files[numbers[i]]->deleted; /* not loaded: unchanged */
 		uint64_t before = merge->inputs[i].deleted ? bitmap_cardinality(merge->inputs[i].deleted) : 0;
 		struct moving moving = { &merge->inputs[i], NULL };
 
@@ -137,13 +137,13 @@ int mirror_merge_take(struct mirror *m, struct merge *merge, bool *taken, struct
 		bitmap_free(deleted);
 		return rc;
 	}
-	m->files[number].file = merge->file;
-	m->files[number].rows = merge->file->record_count;
-	m->files[number].deleted = deleted;
-	m->files[number].dirty = deleted != NULL;
+	m->files[number]->file = merge->file;
+	m->files[number]->rows = merge->file->record_count;
+	m->files[number]->deleted = deleted;
+	m->files[number]->dirty = deleted != NULL;
 	merge->file = NULL;
 	for (size_t i = 0; i < merge->n_inputs; i++)
-		m->files[numbers[i]].merged = true;
+		m->files[numbers[i]]->merged = true;
 	*taken = true;
 	return m->index ? put_rows(m, merge, number, deleted, err) : ERR_OK;
 }

@@ -10,7 +10,7 @@
 
 static int add_vector(struct mirror *m, uint32_t number, struct err *err)
 {
-	struct mirror_file *file = &m->files[number];
+	struct mirror_file *file = m->files[number];
 
 	if (vec_grow(&m->vectors, &m->cap_vectors, m->n_vectors + 1, sizeof *m->vectors) ||
 	    vec_grow(&m->vector_files, &m->cap_vector_files, m->n_vectors + 1, sizeof *m->vector_files))
@@ -33,14 +33,14 @@ static bool leaves(const struct mirror_file *file)
 
 static int collect_finished(struct mirror *m, uint32_t number, struct err *err)
 {
-	struct mirror_file *file = &m->files[number];
+	struct mirror_file *file = m->files[number];
 
 	if (empty_now(file)) {
 		const char *key = store_key(m->lake->store, file->uri);
 
 		if (key)
 			(void)store_remove(m->lake->store, key, NULL);
-		mirror_file_clear(file);
+		mirror_file_drop(m, number);
 		return ERR_OK;
 	}
 	if (vec_grow(&m->added, &m->cap_added, m->n_added + 1, sizeof *m->added))
@@ -58,7 +58,7 @@ static int collect(struct mirror *m, struct err *err)
 		mem_free(m->vectors[i].out.path);
 	m->n_vectors = 0;
 	for (uint32_t i = 0; !rc && i < m->n_files; i++) {
-		struct mirror_file *file = &m->files[i];
+		struct mirror_file *file = m->files[i];
 
 		if (file->state == MIRROR_FILE_FINISHED) {
 			rc = collect_finished(m, i, err);
@@ -102,8 +102,8 @@ int mirror_flush(struct mirror *m, struct lake_change *change, struct err *err)
 void mirror_taken(struct mirror *m)
 {
 	for (size_t i = 0; i < m->n_files; i++)
-		if (m->files[i].state == MIRROR_FILE_FINISHED)
-			m->files[i].file = NULL;
+		if (m->files[i]->state == MIRROR_FILE_FINISHED)
+			m->files[i]->file = NULL;
 }
 
 /* prepare took our struct data_file; the table now says what ids its rows got. */
@@ -118,10 +118,10 @@ static int adopt_row_ids(struct mirror *m, struct err *err)
 		if (live[i]->first_row_id >= 0 && map_put(by_path, str_of(live[i]->path), live[i], NULL))
 			rc = err_nomem(err);
 	for (size_t i = 0; !rc && i < m->n_files; i++) {
-		const struct data_file *file = m->files[i].state == MIRROR_FILE_COMMITTED && m->files[i].first_row_id < 0 ? map_get(by_path, str_of(m->files[i].uri)) : NULL;
+		const struct data_file *file = m->files[i]->state == MIRROR_FILE_COMMITTED && m->files[i]->first_row_id < 0 ? map_get(by_path, str_of(m->files[i]->uri)) : NULL;
 
 		if (file)
-			m->files[i].first_row_id = file->first_row_id;
+			m->files[i]->first_row_id = file->first_row_id;
 	}
 	if (by_path)
 		map_free(by_path, NULL);
@@ -133,7 +133,7 @@ int mirror_published(struct mirror *m, struct err *err)
 	bool added = false;
 
 	for (size_t i = 0; i < m->n_vectors; i++) {
-		struct mirror_file *file = &m->files[m->vector_files[i]];
+		struct mirror_file *file = m->files[m->vector_files[i]];
 
 		mem_free(file->dv.path);
 		file->dv = m->vectors[i].out; /* takes path */
@@ -141,7 +141,7 @@ int mirror_published(struct mirror *m, struct err *err)
 	}
 	m->n_vectors = 0;
 	for (uint32_t i = 0; i < m->n_files; i++) {
-		struct mirror_file *file = &m->files[i];
+		struct mirror_file *file = m->files[i];
 
 		if (file->state == MIRROR_FILE_FINISHED) {
 			file->state = MIRROR_FILE_COMMITTED;
@@ -151,10 +151,12 @@ int mirror_published(struct mirror *m, struct err *err)
 
 			if (rc)
 				return rc;
-			mirror_file_clear(file);
+			mirror_file_drop(m, i);
 			row_ids_drop_file(m->row_ids, i);
+			continue;
 		}
-		file->dirty = false;
+		if (file->dirty)
+			file->dirty = false;
 	}
 	m->truncated = false;
 	m->pending_changes = 0;

@@ -21,7 +21,7 @@ struct file_ids {
 };
 
 struct row_ids {
-	struct file_ids *files; /* by file number */
+	struct file_ids **files; /* by file number; NULL: none */
 	size_t n, cap;
 	uint64_t bytes;
 };
@@ -40,10 +40,18 @@ static void clear_file(struct file_ids *list)
 	*list = (struct file_ids){ 0 };
 }
 
+static void free_file(struct file_ids *list)
+{
+	if (!list)
+		return;
+	clear_file(list);
+	mem_free(list);
+}
+
 void row_ids_clear(struct row_ids *ids)
 {
 	for (size_t i = 0; i < ids->n; i++)
-		clear_file(&ids->files[i]);
+		free_file(ids->files[i]);
 	ids->n = 0;
 	ids->bytes = 0;
 }
@@ -131,7 +139,13 @@ int row_ids_set(struct row_ids *ids, uint32_t file, uint64_t pos, int64_t id)
 		memset(ids->files + ids->n, 0, (file + 1 - ids->n) * sizeof *ids->files);
 		ids->n = (size_t)file + 1;
 	}
-	list = &ids->files[file];
+	if (!ids->files[file]) {
+		ids->files[file] = mem_zero(sizeof *list);
+		if (!ids->files[file])
+			return -1;
+		ids->bytes += sizeof *list;
+	}
+	list = ids->files[file];
 	before = held(list);
 	rc = set_in_file(list, pos, id);
 	ids->bytes += held(list) - before;
@@ -157,7 +171,7 @@ static int64_t get_in_runs(const struct file_ids *list, uint64_t pos)
 
 int64_t row_ids_get(const struct row_ids *ids, uint32_t file, uint64_t pos)
 {
-	const struct file_ids *list = file < ids->n ? &ids->files[file] : NULL;
+	const struct file_ids *list = file < ids->n ? ids->files[file] : NULL;
 
 	if (!list)
 		return -1;
@@ -168,10 +182,11 @@ int64_t row_ids_get(const struct row_ids *ids, uint32_t file, uint64_t pos)
 
 void row_ids_drop_file(struct row_ids *ids, uint32_t file)
 {
-	if (file >= ids->n)
+	if (file >= ids->n || !ids->files[file])
 		return;
-	ids->bytes -= held(&ids->files[file]);
-	clear_file(&ids->files[file]);
+	ids->bytes -= held(ids->files[file]) + sizeof *ids->files[file];
+	free_file(ids->files[file]);
+	ids->files[file] = NULL;
 }
 
 uint64_t row_ids_bytes(const struct row_ids *ids)
