@@ -6,11 +6,7 @@ import decimal
 import json
 import struct
 
-import duckdb
-import duckdb_extensions
-from pyiceberg.catalog.rest import RestCatalog
-from pyiceberg.table import StaticTable
-
+# readers are imported where they are used: tests/interop/spark_live.py needs the values only, in a Python without the others
 # name, PostgreSQL's type. "text:" in front: the lake holds PostgreSQL's text.
 COLUMNS = [
     ("id", "uuid"), ("yes", "boolean"), ("i2", "smallint"), ("i4", "integer"), ("i8", "bigint"), ("f4", "real"), ("f8", "double precision"), ("wide", "numeric(38,10)"),
@@ -51,7 +47,7 @@ def canon(kind, value):
     if kind == "uuid":
         return str(value)
     if kind == "bytea":
-        return bytes(value)
+        return bytes(value).hex()
     if kind == "timestamptz":
         return value.astimezone(datetime.timezone.utc).replace(tzinfo=None).isoformat(timespec="microseconds")
     if kind == "timestamp":
@@ -115,6 +111,8 @@ class PyicebergRest:
     name = "pyiceberg, REST catalog"
 
     def __init__(self, tarn):
+        from pyiceberg.catalog.rest import RestCatalog
+
         self.catalog = RestCatalog("tarn", uri=f"http://{tarn.addresses()['catalog']}")
 
     def rows(self, table, snapshot_id, columns):
@@ -129,11 +127,16 @@ class PyicebergStatic:
         self.tarn = tarn
 
     def rows(self, table, snapshot_id, columns):
+        from pyiceberg.table import StaticTable
+
         return StaticTable.from_metadata(self.tarn.metadata_location(table)).scan(snapshot_id=snapshot_id, selected_fields=tuple(columns)).to_arrow().to_pylist()
 
 
 def duck():
     """DuckDB with its iceberg extension, from packages: no download at run time."""
+    import duckdb
+    import duckdb_extensions
+
     con = duckdb.connect(config={"threads": 2, "memory_limit": "512MB"})
     for extension in ("httpfs", "avro", "iceberg"):
         duckdb_extensions.import_extension(extension, con=con)
@@ -188,17 +191,20 @@ READERS = [PyicebergRest, PyicebergStatic, DuckStatic, DuckRest, TarnSql]
 
 # --- the table and its life ---
 
-CREATE = "CREATE TABLE kinds (" + ", ".join(f"{n} {pg_type(t)}" + (" PRIMARY KEY" if n == "id" else "") for n, t in COLUMNS) + ")"
+def create(table, columns):
+    return f"CREATE TABLE {table} (" + ", ".join(f"{n} {pg_type(t)}" + (" PRIMARY KEY" if n == "id" else "") for n, t in columns) + ")"
 
-FILL = """INSERT INTO kinds SELECT key(g), mod(g, 2) = 0, g, g * 1000, g * 10000000000, g / 3.0, g / 7.0, g / 7.0, -g / 100.0, 'täxt "' || g || E'"\\n, \\t\\\\ ' || chr(128512), 'v' || g, 'c', decode(md5(g::text), 'hex'),
+
+# rows are made in filler.kinds, which has all columns, and taken from there
+FILL = """INSERT INTO filler.kinds SELECT key(g), mod(g, 2) = 0, g, g * 1000, g * 10000000000, g / 3.0, g / 7.0, g / 7.0, -g / 100.0, 'täxt "' || g || E'"\\n, \\t\\\\ ' || chr(128512), 'v' || g, 'c', decode(md5(g::text), 'hex'),
     date '1815-12-10' + g * 300, time '00:00:00' + g * interval '7.777777 min', timestamp '1969-12-31 23:59:59.5' + g * interval '1.000001 s', timestamptz '2026-03-29 02:30:00+05:30' + g * interval '1 day',
     ('{"b":1,  "a": [' || g || ']}')::json, '{"z": null, "a": 1.50}'::jsonb, CASE mod(g, 3) WHEN 0 THEN 'sad' WHEN 1 THEN 'ok' END::mood, g + 1e-40, '10.0.0.1', interval '1 mon 3 days' * g, repeat(md5(g::text), 100),
     ARRAY[true, NULL, false], ARRAY[g, NULL, -32768], ARRAY[g, 2147483647], ARRAY[g::int8, -9223372036854775808], ARRAY[g / 3.0, 'NaN', '-Infinity'], ARRAY[1e308, NULL, 'Infinity'], ARRAY[g / 4.0, -9999999999.99], ARRAY['x', '', NULL, '"q" {,}', 'NULL'], ARRAY['\\x00ff'::bytea, ''],
     ARRAY[key(g + 1000)], ARRAY[date '2000-02-29', NULL], ARRAY[time '23:59:59.999999'], ARRAY[timestamp '0001-01-01 00:00:00'], ARRAY[timestamptz '9999-12-31 23:59:59.999999+00'] FROM generate_series(%s::int, %s::int) g"""
 
 EXTREMES = """
-INSERT INTO kinds(id) SELECT key(g) FROM generate_series(901, 905) g;
-INSERT INTO kinds(id, yes, i2, i4, i8, f4, f8, wide, money2, t, vc, ch, raw, d, tm, ts, tz, big, a_t, a_i4) VALUES
+INSERT INTO filler.kinds(id) SELECT key(g) FROM generate_series(901, 905) g;
+INSERT INTO filler.kinds(id, yes, i2, i4, i8, f4, f8, wide, money2, t, vc, ch, raw, d, tm, ts, tz, big, a_t, a_i4) VALUES
   (key(906), false, -32768, -2147483648, -9223372036854775808, '-Infinity', '-1.7976931348623157e308', -9999999999999999999999999999.9999999999, -999.99, '', '', '', '', '0001-01-01', '00:00:00', '0001-01-01 00:00:00', '0001-01-02 00:00:00+00', 'NaN', '{}', '{}'),
   (key(907), true, 32767, 2147483647, 9223372036854775807, 'NaN', 'NaN', 9999999999999999999999999999.9999999999, 999.99, E'\\x01', 'ten chars!', 'five!', '\\x00', '9999-12-31', '23:59:59.999999', '9999-12-31 23:59:59.999999', '9999-12-31 23:59:59.999999+00', '-Infinity', ARRAY[NULL]::text[], ARRAY[NULL]::int[]),
   (key(908), true, 0, 0, 0, '1e-45', '5e-324', 0.0000000001, 0, ' ', ' ', ' ', '\\xffffffff', '1970-01-01', '12:00:00', '1970-01-01 00:00:00', '1969-12-31 23:59:59.999999+00', '1.50', '{a}', '{1}');
@@ -234,7 +240,7 @@ class State:
 
     def __init__(self, lake, name):
         self.name = name
-        self.columns = [c for c, _ in COLUMNS + (LATER if lake.evolved else [])]
+        self.columns = [c for c, _ in lake.all_columns + (LATER if lake.evolved else [])]
         self.want = {"kinds": canon_rows(lake.source_rows("kinds", self.columns), self.columns)}
         self.change_columns = ["_op", "_xid", *self.columns]
         if lake.audited:
@@ -248,15 +254,22 @@ class State:
 
 
 class Life:
-    """Runs the table's life against a tarn; states[-1] is the current one."""
+    """Runs the table's life against a tarn; states[-1] is the current one. without: columns that the table shall not have."""
 
-    def __init__(self, tarn, database):
+    def __init__(self, tarn, database, without=()):
         self.tarn, self.database = tarn, database
+        self.all_columns = [(n, t) for n, t in COLUMNS if n not in without]
         self.evolved = self.audited = False
         self.states = []
 
     def sql(self, text, *params):
         return self.database.sql(text, *params)
+
+    def fill(self, text, *params):
+        columns = ", ".join(n for n, _ in self.all_columns)
+        self.sql("TRUNCATE filler.kinds")
+        self.sql(text, *params)
+        self.sql(f"INSERT INTO kinds({columns}) SELECT {columns} FROM filler.kinds")
 
     def source_rows(self, table, columns, more=""):
         # the type's output function, which a cast to text is not for all types (inet)
@@ -278,11 +291,12 @@ class Life:
     def live(self):
         self.sql("CREATE TYPE mood AS ENUM ('sad', 'ok')")
         self.sql("CREATE FUNCTION key(g int) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$ SELECT md5('k' || g)::uuid $$")
-        self.sql(CREATE)
+        self.sql("CREATE SCHEMA filler")
+        self.sql(create("filler.kinds", COLUMNS))
+        self.sql(create("kinds", self.all_columns))
         self.sql("ALTER TABLE kinds ALTER COLUMN toast SET STORAGE EXTERNAL")
-        self.sql(FILL, 1, 200)
-        for statement in EXTREMES.strip().split(";\n"):
-            self.sql(statement)
+        self.fill(FILL, 1, 200)
+        self.fill(EXTREMES)
         self.tarn.start().wait_running("kinds")
         self.remember("copied")
 
@@ -291,7 +305,7 @@ class Life:
         self.sql("UPDATE kinds SET i4 = i4 + 1, a_t = array_append(a_t, 'more') WHERE i2 BETWEEN 1 AND 60")
         self.sql("DELETE FROM kinds WHERE i2 BETWEEN 50 AND 70")
         self.sql("UPDATE kinds SET id = key(i2 + 5000) WHERE i2 BETWEEN 71 AND 75")
-        self.sql(FILL, 201, 230)
+        self.fill(FILL, 201, 230)
         self.sql("""BEGIN; UPDATE kinds SET t = 'once' WHERE id = key(80); UPDATE kinds SET t = 'twice' WHERE id = key(80); INSERT INTO kinds(id, t) VALUES (key(301), 'new'); UPDATE kinds SET vc = 'changed' WHERE id = key(301);
                  DELETE FROM kinds WHERE id = key(81); INSERT INTO kinds(id, t) VALUES (key(81), 'again'); INSERT INTO kinds(id) VALUES (key(302)); DELETE FROM kinds WHERE id = key(302);
                  UPDATE kinds SET id = key(6000) WHERE id = key(82); UPDATE kinds SET id = key(82) WHERE id = key(6000); SAVEPOINT s; DELETE FROM kinds; ROLLBACK TO s; COMMIT""")
@@ -308,7 +322,7 @@ class Life:
 
         before = self.states[-1]
         self.sql("BEGIN; UPDATE kinds SET note = 'gone' WHERE i2 < 20; TRUNCATE kinds; INSERT INTO kinds(id, note) VALUES (key(1), 'back'), (key(501), 'fresh'); COMMIT")
-        self.sql(FILL.replace("INSERT INTO kinds SELECT", "INSERT INTO kinds(" + ", ".join(n for n, _ in COLUMNS) + ") SELECT"), 600, 650)
+        self.fill(FILL, 600, 650)
         self.remember("truncated")
         assert len(self.states[-1].want["kinds"]) == 53 < len(before.want["kinds"])
 
