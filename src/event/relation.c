@@ -192,7 +192,7 @@ static bool type_ok(struct type type)
 {
 	enum type_kind kind = type.kind == TYPE_LIST ? type.elem : type.kind;
 
-	if (type.kind > TYPE_LIST || (type.kind == TYPE_LIST && (kind == TYPE_LIST || kind == TYPE_NONE)))
+	if (type.kind > TYPE_LIST || kind > TYPE_LIST || (type.kind == TYPE_LIST && (kind == TYPE_LIST || kind == TYPE_NONE)))
 		return false;
 	return kind != TYPE_DECIMAL || (type.precision >= 1 && type.precision <= 38 && type.scale <= type.precision);
 }
@@ -200,7 +200,8 @@ static bool type_ok(struct type type)
 static int decode_column(struct rbuf *in, struct relation *rel, uint16_t i, struct err *err)
 {
 	struct str name = get_str(in, NAME_BYTES_MAX);
-	struct type type = { rbuf_u8(in), rbuf_u8(in), rbuf_u8(in), rbuf_u8(in) };
+	const uint8_t *t = rbuf_take(in, 4);
+	struct type type = { t[0], t[1], t[2], t[3] };
 	uint32_t source_type = rbuf_u32_le(in);
 	int32_t typmod = (int32_t)rbuf_u32_le(in);
 	struct str type_name = get_str(in, NAME_BYTES_MAX);

@@ -9,7 +9,7 @@
 
 bool store_key_ok(struct str key)
 {
-	if (key.n == 0 || key.n > 900)
+	if (key.n == 0 || key.n > 900 || key.p[key.n - 1] == '/')
 		return false;
 	while (key.n > 0) {
 		struct str part = str_cut(&key, '/');

@@ -114,6 +114,8 @@ static int publish(const char *temp, const char *path, bool create_only, struct 
 
 	if (!create_only) {
 		rc = env_rename(temp, path);
+		if (rc < 0)
+			env_unlink(temp);
 		return rc < 0 ? err_set_errno(err, ERR_IO, -rc, "cannot rename to '%s'", path) : ERR_OK;
 	}
 	rc = env_link(temp, path);
