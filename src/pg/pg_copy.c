@@ -4,10 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/env.h"
 #include "base/mem.h"
 #include "pg/pg_conn_int.h"
 #include "pg/pg_copy_int.h"
 #include "pg/pg_table_int.h"
+
+#define NAP_US 250 /* some 50 KB at full speed: less than any socket's buffer */
 
 struct pg_copy {
 	struct pg_conn *conn;
@@ -188,9 +191,33 @@ static int end_copy(struct pg_copy *copy, struct err *err)
 	return rc;
 }
 
-int pg_copy_read(struct pg_copy *copy, struct batch *batch, bool *done, struct err *err)
+/* More bytes into libpq. The server sends by 8 KB, and waking this thread for each costs both sides as much as the rows themselves: when nothing is at hand the socket is left
+ * to fill for a moment first, and only then waited for. `tries` counts the turns without a row. */
+static bool wait_for_rows(PGconn *raw, int tries)
+{
+	struct pollfd fd = { .fd = PQsocket(raw), .events = POLLIN };
+
+	if (tries == 1)
+		env_sleep_us(NAP_US);
+	else if (tries > 1)
+		(void)env_poll(&fd, 1, -1);
+	return PQconsumeInput(raw) == 1;
+}
+
+/* The next CopyData as PQgetCopyData gives it: its length, -1 at the end, -2 when it failed. */
+static int next_message(struct pg_copy *copy)
 {
 	PGconn *raw = copy->conn->raw;
+	int n, tries = 0;
+
+	while ((n = PQgetCopyData(raw, &copy->message, 1)) == 0)
+		if (!wait_for_rows(raw, tries++))
+			return -2;
+	return n;
+}
+
+int pg_copy_read(struct pg_copy *copy, struct batch *batch, bool *done, struct err *err)
+{
 	int rc;
 
 	*done = copy->ended;
@@ -200,7 +227,7 @@ int pg_copy_read(struct pg_copy *copy, struct batch *batch, bool *done, struct e
 		int n;
 
 		if (!copy->message) {
-			n = PQgetCopyData(raw, &copy->message, 0);
+			n = next_message(copy);
 			if (n < 0) {
 				copy->message = NULL;
 				rc = end_copy(copy, err);
