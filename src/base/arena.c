@@ -23,7 +23,7 @@ struct release {
 };
 
 struct arena {
-	struct block *blocks;   /* head is the one being filled */
+	struct block *blocks; /* head is the one being filled */
 	struct release *releases;
 	size_t bytes, max;
 	size_t next_cap;
@@ -84,7 +84,8 @@ void arena_reset(struct arena *arena)
 	struct block *keep = NULL;
 
 	run_releases(arena);
-	/* The largest block of ordinary size: the next round probably needs as much, but one giant value must not stay for ever. */
+	/* The largest block of ordinary size: the next round probably needs as much, but one giant value must not
+	 * stay for ever. */
 	for (struct block *b = arena->blocks; b; b = b->next)
 		if (b->cap <= BLOCK_MAX && (!keep || b->cap > keep->cap))
 			keep = b;
@@ -206,7 +207,4 @@ int arena_on_release(struct arena *arena, void (*fn)(void *), void *arg)
 	return 0;
 }
 
-size_t arena_bytes(const struct arena *arena)
-{
-	return arena->bytes;
-}
+size_t arena_bytes(const struct arena *arena) { return arena->bytes; }

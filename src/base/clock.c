@@ -5,7 +5,8 @@
 
 #define DAY_US INT64_C(86400000000)
 
-/* Days are counted in eras of 400 years (146097 days) that start on 1 March, so that the leap day is the last of its year. */
+/* Days are counted in eras of 400 years (146097 days) that start on 1 March, so that the leap day is the last of its
+ * year. */
 int64_t days_from_civil(int64_t year, unsigned month, unsigned day)
 {
 	int64_t y = year - (month <= 2), era = (y >= 0 ? y : y - 399) / 400;
@@ -42,8 +43,9 @@ static void text_of(int64_t us, char *buf, int digits)
 	civil_from_days(days, &year, &month, &day);
 	second = (unsigned)(rest / 1000000);
 	rest %= 1000000;
-	snprintf(text, sizeof text, "%s%04lld-%02u-%02uT%02u:%02u:%02u.%0*lldZ", year < 0 ? "-" : "", (long long)(year < 0 ? -year : year), month, day,
-	         second / 3600, second / 60 % 60, second % 60, digits, (long long)(digits == 3 ? rest / 1000 : rest));
+	snprintf(text, sizeof text, "%s%04lld-%02u-%02uT%02u:%02u:%02u.%0*lldZ", year < 0 ? "-" : "",
+	         (long long)(year < 0 ? -year : year), month, day, second / 3600, second / 60 % 60, second % 60, digits,
+	         (long long)(digits == 3 ? rest / 1000 : rest));
 	str_copy(buf, TIME_TEXT_MAX, str_of(text));
 }
 
@@ -84,17 +86,15 @@ static bool take_char(struct str *s, char c)
 	return true;
 }
 
-static bool is_leap(unsigned year)
-{
-	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-}
+static bool is_leap(unsigned year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
 
 static bool take_date(struct str *s, int64_t *us)
 {
 	static const unsigned char days_in[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 	unsigned year, month, day;
 
-	if (!take_digits(s, 4, &year) || !take_char(s, '-') || !take_digits(s, 2, &month) || !take_char(s, '-') || !take_digits(s, 2, &day))
+	if (!take_digits(s, 4, &year) || !take_char(s, '-') || !take_digits(s, 2, &month) || !take_char(s, '-') ||
+	    !take_digits(s, 2, &day))
 		return false;
 	if (month < 1 || month > 12 || day < 1 || day > days_in[month - 1] + (unsigned)(month == 2 && is_leap(year)))
 		return false;
@@ -195,7 +195,8 @@ const char *duration_text(int64_t us, char buf[SIZE_TEXT_MAX])
 	else if (s < 86400)
 		snprintf(buf, SIZE_TEXT_MAX, "%s%uh %02um", sign, (unsigned)(s / 3600), (unsigned)(s / 60 % 60));
 	else
-		snprintf(buf, SIZE_TEXT_MAX, "%s%llud %02uh", sign, (unsigned long long)(s / 86400), (unsigned)(s / 3600 % 24));
+		snprintf(buf, SIZE_TEXT_MAX, "%s%llud %02uh", sign, (unsigned long long)(s / 86400),
+		         (unsigned)(s / 3600 % 24));
 	return buf;
 }
 

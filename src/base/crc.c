@@ -1,4 +1,5 @@
-/* src/base/crc.c — CRC-32C (polynomial 0x1EDC6F41, reflected 0x82F63B78; RFC 3720 12.1) and CRC-32 (IEEE 802.3, zlib's). */
+/* src/base/crc.c — CRC-32C (polynomial 0x1EDC6F41, reflected 0x82F63B78; RFC 3720 12.1) and CRC-32 (IEEE 802.3,
+ * zlib's). */
 #include "base/crc.h"
 
 #include <pthread.h>

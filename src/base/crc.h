@@ -1,5 +1,5 @@
-/* src/base/crc.h — checksums. crc32c: Castagnoli (iSCSI), hardware when the processor has it; crc32: IEEE 802.3 (Puffin, gzip).
- * Both take the previous value (0 at first) to go on with. */
+/* src/base/crc.h — checksums. crc32c: Castagnoli (iSCSI), hardware when the processor has it; crc32: IEEE 802.3
+ * (Puffin, gzip). Both take the previous value (0 at first) to go on with. */
 #ifndef TARN_BASE_CRC_H
 #define TARN_BASE_CRC_H
 

@@ -17,10 +17,7 @@ const struct env_ops *env_install(const struct env_ops *ops)
 	return previous;
 }
 
-const struct env_ops *env_current(void)
-{
-	return current;
-}
+const struct env_ops *env_current(void) { return current; }
 
 int env_open(const char *path, int flags, mode_t mode) { return current->open(path, flags | O_CLOEXEC, mode); }
 int env_close(int fd) { return current->close(fd); }

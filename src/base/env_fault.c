@@ -14,8 +14,8 @@
 
 struct fault {
 	uint64_t count;
-	uint64_t at;       /* count at which it fails; 0: never */
-	bool stay;         /* and from then on */
+	uint64_t at; /* count at which it fails; 0: never */
+	bool stay;   /* and from then on */
 	bool fired;
 	int error;
 };
@@ -29,7 +29,7 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 struct undo {
 	struct undo *next;
 	char path[PATH_MAX];
-	uint64_t size;      /* of the file before */
+	uint64_t size; /* of the file before */
 	uint64_t offset;
 	size_t n;
 	uint8_t bytes[];
@@ -106,7 +106,8 @@ void env_fault_lose(void)
 		if (fd >= 0) {
 			CHECK(env_os.ftruncate(fd, u->size) == 0, "env_fault: cannot cut %s", u->path);
 			if (u->n)
-				CHECK(env_os.pwrite(fd, u->bytes, u->n, u->offset) == (ssize_t)u->n, "env_fault: cannot restore %s", u->path);
+				CHECK(env_os.pwrite(fd, u->bytes, u->n, u->offset) == (ssize_t)u->n,
+				      "env_fault: cannot restore %s", u->path);
 			env_os.close(fd);
 		}
 		undos = u->next;
@@ -133,12 +134,22 @@ static int hit(enum env_call call)
 	return r;
 }
 
-#define PASS(kind, call) do { int r_ = hit(kind); return r_ ? r_ : (call); } while (0)
+#define PASS(kind, call)                                                                                               \
+	do {                                                                                                           \
+		int r_ = hit(kind);                                                                                    \
+		return r_ ? r_ : (call);                                                                               \
+	} while (0)
 
 static int fault_open(const char *path, int flags, mode_t mode) { PASS(ENV_OPEN, env_os.open(path, flags, mode)); }
-static ssize_t fault_pread(int fd, void *buf, size_t n, uint64_t offset) { PASS(ENV_PREAD, env_os.pread(fd, buf, n, offset)); }
+static ssize_t fault_pread(int fd, void *buf, size_t n, uint64_t offset)
+{
+	PASS(ENV_PREAD, env_os.pread(fd, buf, n, offset));
+}
 static ssize_t fault_read(int fd, void *buf, size_t n) { PASS(ENV_READ, env_os.read(fd, buf, n)); }
-static int fault_fallocate(int fd, uint64_t offset, uint64_t n) { PASS(ENV_FALLOCATE, env_os.fallocate(fd, offset, n)); }
+static int fault_fallocate(int fd, uint64_t offset, uint64_t n)
+{
+	PASS(ENV_FALLOCATE, env_os.fallocate(fd, offset, n));
+}
 static int fault_link(const char *from, const char *to) { PASS(ENV_LINK, env_os.link(from, to)); }
 static int fault_unlink(const char *path) { PASS(ENV_UNLINK, env_os.unlink(path)); }
 static int fault_mkdir(const char *path, mode_t mode) { PASS(ENV_MKDIR, env_os.mkdir(path, mode)); }
@@ -266,10 +277,7 @@ void env_fault_install(void)
 	env_install(&table);
 }
 
-void env_fault_remove(void)
-{
-	env_install(NULL);
-}
+void env_fault_remove(void) { env_install(NULL); }
 
 static void arm(enum env_call call, uint64_t nth, int error, bool stay)
 {
@@ -282,20 +290,11 @@ static void arm(enum env_call call, uint64_t nth, int error, bool stay)
 	pthread_mutex_unlock(&mutex);
 }
 
-void env_fault_fail(enum env_call call, uint64_t nth, int error)
-{
-	arm(call, nth, error, false);
-}
+void env_fault_fail(enum env_call call, uint64_t nth, int error) { arm(call, nth, error, false); }
 
-void env_fault_fail_from(enum env_call call, uint64_t nth, int error)
-{
-	arm(call, nth, error, true);
-}
+void env_fault_fail_from(enum env_call call, uint64_t nth, int error) { arm(call, nth, error, true); }
 
-void env_fault_tear(size_t bytes)
-{
-	tear_bytes = bytes;
-}
+void env_fault_tear(size_t bytes) { tear_bytes = bytes; }
 
 uint64_t env_fault_count(enum env_call call)
 {

@@ -1,6 +1,7 @@
 /* src/base/env_file.c — whole files and folders, made of the calls of env.
  *
- * Reading a folder's names and looking at a name without following it have no row in the env table: they are plain reads. */
+ * Reading a folder's names and looking at a name without following it have no row in the env table: they are plain
+ * reads. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -166,10 +167,7 @@ int env_write_file_atomic(const char *path, const void *data, size_t n, mode_t m
 	return env_sync_dir(parent);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
+static int by_name(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
 int env_list_dir(const char *path, char ***names, size_t *n)
 {
@@ -246,7 +244,4 @@ static int remove_folder(const char *path)
 	return r ? r : env_rmdir(path);
 }
 
-int env_remove_tree(const char *path)
-{
-	return remove_one(path);
-}
+int env_remove_tree(const char *path) { return remove_one(path); }

@@ -11,16 +11,22 @@
 #include "base/env.h"
 
 /* EINTR means nothing was done: the same call again. */
-#define RETRY(type, call) \
-	type r_; \
-	do \
-		r_ = (call); \
-	while (r_ < 0 && errno == EINTR); \
+#define RETRY(type, call)                                                                                              \
+	type r_;                                                                                                       \
+	do                                                                                                             \
+		r_ = (call);                                                                                           \
+	while (r_ < 0 && errno == EINTR);                                                                              \
 	return r_ < 0 ? -errno : r_
 
 static int os_open(const char *path, int flags, mode_t mode) { RETRY(int, open(path, flags | O_CLOEXEC, mode)); }
-static ssize_t os_pread(int fd, void *buf, size_t n, uint64_t offset) { RETRY(ssize_t, pread(fd, buf, n, (off_t)offset)); }
-static ssize_t os_pwrite(int fd, const void *buf, size_t n, uint64_t offset) { RETRY(ssize_t, pwrite(fd, buf, n, (off_t)offset)); }
+static ssize_t os_pread(int fd, void *buf, size_t n, uint64_t offset)
+{
+	RETRY(ssize_t, pread(fd, buf, n, (off_t)offset));
+}
+static ssize_t os_pwrite(int fd, const void *buf, size_t n, uint64_t offset)
+{
+	RETRY(ssize_t, pwrite(fd, buf, n, (off_t)offset));
+}
 static ssize_t os_read(int fd, void *buf, size_t n) { RETRY(ssize_t, read(fd, buf, n)); }
 static ssize_t os_write(int fd, const void *buf, size_t n) { RETRY(ssize_t, write(fd, buf, n)); }
 static int os_ftruncate(int fd, uint64_t size) { RETRY(int, ftruncate(fd, (off_t)size)); }
@@ -31,13 +37,14 @@ static int os_unlink(const char *path) { RETRY(int, unlink(path)); }
 static int os_mkdir(const char *path, mode_t mode) { RETRY(int, mkdir(path, mode)); }
 static int os_rmdir(const char *path) { RETRY(int, rmdir(path)); }
 static int os_syncfs(int fd) { RETRY(int, syncfs(fd)); }
-static int os_poll(struct pollfd *fds, nfds_t n, int timeout_ms) { int r = poll(fds, n, timeout_ms); return r < 0 ? -errno : r; }
+static int os_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	int r = poll(fds, n, timeout_ms);
+	return r < 0 ? -errno : r;
+}
 
 /* Linux closes the descriptor even when close says EINTR: a second close could hit somebody else's. */
-static int os_close(int fd)
-{
-	return close(fd) < 0 && errno != EINTR ? -errno : 0;
-}
+static int os_close(int fd) { return close(fd) < 0 && errno != EINTR ? -errno : 0; }
 
 /* For a folder fdatasync is not enough: ext4 may leave out a new name that did not change the folder's size. */
 static int os_fdatasync(int fd)
@@ -108,9 +115,28 @@ static void *os_realloc(void *p, size_t n) { return realloc(p, n ? n : 1); }
 static void os_free(void *p) { free(p); }
 
 const struct env_ops env_os = {
-	.open = os_open, .close = os_close, .pread = os_pread, .pwrite = os_pwrite, .read = os_read, .write = os_write,
-	.fdatasync = os_fdatasync, .ftruncate = os_ftruncate, .fallocate = os_fallocate, .rename = os_rename, .link = os_link,
-	.unlink = os_unlink, .mkdir = os_mkdir, .rmdir = os_rmdir, .stat = os_stat, .syncfs = os_syncfs,
-	.wall_us = os_wall_us, .mono_us = os_mono_us, .sleep_us = os_sleep_us, .random = os_random,
-	.alloc = os_alloc, .realloc = os_realloc, .free = os_free, .poll = os_poll,
+	.open = os_open,
+	.close = os_close,
+	.pread = os_pread,
+	.pwrite = os_pwrite,
+	.read = os_read,
+	.write = os_write,
+	.fdatasync = os_fdatasync,
+	.ftruncate = os_ftruncate,
+	.fallocate = os_fallocate,
+	.rename = os_rename,
+	.link = os_link,
+	.unlink = os_unlink,
+	.mkdir = os_mkdir,
+	.rmdir = os_rmdir,
+	.stat = os_stat,
+	.syncfs = os_syncfs,
+	.wall_us = os_wall_us,
+	.mono_us = os_mono_us,
+	.sleep_us = os_sleep_us,
+	.random = os_random,
+	.alloc = os_alloc,
+	.realloc = os_realloc,
+	.free = os_free,
+	.poll = os_poll,
 };

@@ -17,15 +17,13 @@ struct err_row {
 
 static const struct err_row err_rows[ERR_COUNT] = {
 	[ERR_OK] = { "OK", ERR_CLASS_NONE, "00000", 200, 0, "Success." },
-#define ERR(name, class, sqlstate, http, exit, meaning) [ERR_##name] = { #name, ERR_CLASS_##class, sqlstate, http, exit, meaning },
+#define ERR(name, class, sqlstate, http, exit, meaning)                                                                \
+	[ERR_##name] = { #name, ERR_CLASS_##class, sqlstate, http, exit, meaning },
 #include "base/errors.def"
 #undef ERR
 };
 
-static const struct err_row *row_of(int code)
-{
-	return &err_rows[code >= 0 && code < ERR_COUNT ? code : ERR_BUG];
-}
+static const struct err_row *row_of(int code) { return &err_rows[code >= 0 && code < ERR_COUNT ? code : ERR_BUG]; }
 
 /* A cut text must stay UTF-8: drops the bytes of an unfinished last character. */
 static void cut_utf8(char *text, size_t n)
@@ -89,7 +87,8 @@ int err_set_errno(struct err *err, int code, int os_errno, const char *fmt, ...)
 	set_text(err, fmt, ap);
 	va_end(ap);
 	n = strlen(err->text);
-	if (snprintf(err->text + n, sizeof err->text - n, ": %s", strerror_r(os_errno, why, sizeof why)) >= (int)(sizeof err->text - n))
+	if (snprintf(err->text + n, sizeof err->text - n, ": %s", strerror_r(os_errno, why, sizeof why)) >=
+	    (int)(sizeof err->text - n))
 		cut_utf8(err->text, sizeof err->text - 1);
 	err->code = code;
 	err->os_errno = os_errno;
@@ -118,10 +117,7 @@ int err_prefix(struct err *err, const char *fmt, ...)
 	return err->code;
 }
 
-int err_nomem(struct err *err)
-{
-	return err_set(err, ERR_NOMEM, "out of memory");
-}
+int err_nomem(struct err *err) { return err_set(err, ERR_NOMEM, "out of memory"); }
 
 void err_clear(struct err *err)
 {
@@ -142,7 +138,8 @@ const char *err_meaning(int code) { return row_of(code)->meaning; }
 
 const char *err_class_name(enum err_class class)
 {
-	static const char *const names[] = { "none", "usage", "transient", "conflict", "limit", "permanent", "corrupt", "bug" };
+	static const char *const names[] = { "none",  "usage",     "transient", "conflict",
+		                             "limit", "permanent", "corrupt",   "bug" };
 
 	return (unsigned)class < sizeof names / sizeof names[0] ? names[class] : "bug";
 }

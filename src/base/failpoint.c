@@ -1,7 +1,7 @@
 /* src/base/failpoint.c — the armed failpoints of the process, read once from TARN_FAILPOINTS.
  *
- * Each FAILPOINT lies as a struct in the linker section "failpoints"; the linker gives its two ends names, so the list needs no
- * registration. A malformed TARN_FAILPOINTS ends the process: a test that arms nothing must not pass. */
+ * Each FAILPOINT lies as a struct in the linker section "failpoints"; the linker gives its two ends names, so the
+ * list needs no registration. A malformed TARN_FAILPOINTS ends the process: a test that arms nothing must not pass. */
 #include "base/failpoint.h"
 
 #ifdef TARN_FAILPOINTS
@@ -22,7 +22,7 @@ enum action { ACTION_OFF, ACTION_KILL, ACTION_ERROR, ACTION_DELAY };
 static struct armed {
 	struct str name;
 	enum action action;
-	uint64_t hit;      /* 0: every */
+	uint64_t hit; /* 0: every */
 	uint64_t delay_ms;
 } armed[ARMED_MAX];
 static size_t n_armed;
@@ -38,7 +38,8 @@ static void parse_one(struct str entry)
 	struct armed a = { .name = name };
 
 	if (entry.n)
-		CHECK(str_to_u64(str_trim(entry), &a.hit) && a.hit > 0, "TARN_FAILPOINTS: bad hit number for %.*s", STR_FMT(name));
+		CHECK(str_to_u64(str_trim(entry), &a.hit) && a.hit > 0, "TARN_FAILPOINTS: bad hit number for %.*s",
+		      STR_FMT(name));
 	if (str_eqz(action, "kill"))
 		a.action = ACTION_KILL;
 	else if (str_eqz(action, "error"))
@@ -88,16 +89,10 @@ int failpoint_hit(struct failpoint *point, struct err *err)
 	if (a->hit && a->hit != hit)
 		return ERR_OK;
 	switch (a->action) {
-	case ACTION_KILL:
-		raise(SIGKILL);
-		break;
-	case ACTION_DELAY:
-		env_sleep_us((int64_t)a->delay_ms * 1000);
-		break;
-	case ACTION_ERROR:
-		return err_set(err, ERR_IO, "failpoint %s", point->name);
-	case ACTION_OFF:
-		break;
+	case ACTION_KILL: raise(SIGKILL); break;
+	case ACTION_DELAY: env_sleep_us((int64_t)a->delay_ms * 1000); break;
+	case ACTION_ERROR: return err_set(err, ERR_IO, "failpoint %s", point->name);
+	case ACTION_OFF: break;
 	}
 	return ERR_OK;
 }

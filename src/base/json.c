@@ -69,12 +69,10 @@ int64_t json_get_int(const json_t *object, const char *key, int64_t fallback)
 	return json_is_integer(value) ? (int64_t)json_integer_value(value) : fallback;
 }
 
-bool json_has(const json_t *object, const char *key)
-{
-	return json_object_get(object, key) != NULL;
-}
+bool json_has(const json_t *object, const char *key) { return json_object_get(object, key) != NULL; }
 
-/* jansson takes valid UTF-8 only; what comes from elsewhere (paths, servers) need not be: then bytes above ASCII become '?'. */
+/* jansson takes valid UTF-8 only; what comes from elsewhere (paths, servers) need not be: then bytes above ASCII
+ * become '?'. */
 static json_t *replaced(struct str s)
 {
 	char *copy = mem_strndup(s.p, s.n);

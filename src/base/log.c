@@ -1,7 +1,8 @@
 /* src/base/log.c — diagnostics: one line a message, to a file or standard error.
  *
- * A line is formatted in one static buffer under the lock and goes out with one write: lines of threads never mix, and logging
- * allocates nothing, so "out of memory" can be said. Until log_open, messages at info level and above go to standard error as plain text. */
+ * A line is formatted in one static buffer under the lock and goes out with one write: lines of threads never mix,
+ * and logging allocates nothing, so "out of memory" can be said. Until log_open, messages at info level and above go
+ * to standard error as plain text. */
 #include "base/log.h"
 
 #include <fcntl.h>
@@ -16,20 +17,20 @@
 #include "base/wbuf.h"
 
 #define LINE_MAX_BYTES 32768
-#define REPEAT_SLOTS 64         /* different messages watched for repetition */
+#define REPEAT_SLOTS 64 /* different messages watched for repetition */
 #define REPEAT_US INT64_C(10000000)
 
 struct repeat {
-	uint64_t hash;     /* component, level and text; 0: free */
+	uint64_t hash; /* component, level and text; 0: free */
 	int64_t printed_us;
-	uint64_t held;     /* counted since */
+	uint64_t held; /* counted since */
 };
 
 static struct {
 	pthread_mutex_t mutex;
 	struct log_opts opts;
 	int fd;
-	uint64_t size;     /* of the file */
+	uint64_t size; /* of the file */
 	struct repeat repeats[REPEAT_SLOTS];
 	uint8_t line[LINE_MAX_BYTES];
 } logger = { .mutex = PTHREAD_MUTEX_INITIALIZER, .opts = { .level = LOG_INFO }, .fd = STDERR_FILENO };
@@ -74,10 +75,7 @@ void log_close(void)
 	pthread_mutex_unlock(&logger.mutex);
 }
 
-bool log_enabled(enum log_level level)
-{
-	return level >= __atomic_load_n(&logger.opts.level, __ATOMIC_RELAXED);
-}
+bool log_enabled(enum log_level level) { return level >= __atomic_load_n(&logger.opts.level, __ATOMIC_RELAXED); }
 
 bool log_level_parse(const char *text, enum log_level *out)
 {
@@ -114,7 +112,8 @@ static bool may_print(uint64_t hash, int64_t now, uint64_t *held)
 	return true;
 }
 
-static void put_json(struct wbuf *w, const char *time, enum log_level level, const char *component, const char *const *fields, const char *text, uint64_t held)
+static void put_json(struct wbuf *w, const char *time, enum log_level level, const char *component,
+                     const char *const *fields, const char *text, uint64_t held)
 {
 	wbuf_putf(w, "{\"time\":\"%s\",\"level\":\"%s\",\"component\":", time, level_names[level]);
 	wbuf_put_json_str(w, str_of(component));
@@ -131,7 +130,8 @@ static void put_json(struct wbuf *w, const char *time, enum log_level level, con
 	wbuf_put_u8(w, '}');
 }
 
-static void put_plain(struct wbuf *w, const char *time, enum log_level level, const char *component, const char *const *fields, const char *text, uint64_t held)
+static void put_plain(struct wbuf *w, const char *time, enum log_level level, const char *component,
+                      const char *const *fields, const char *text, uint64_t held)
 {
 	wbuf_putf(w, "%s %-5s %s: ", time, level_names[level], component);
 	/* A line is a line: control bytes inside a text could forge others. */
@@ -151,7 +151,8 @@ static void rotate(void)
 	char from[PATH_MAX], to[PATH_MAX];
 
 	for (int i = logger.opts.keep; i > 0; i--) {
-		int n = i > 1 ? snprintf(from, sizeof from, "%s.%d", logger.opts.path, i - 1) : snprintf(from, sizeof from, "%s", logger.opts.path);
+		int n = i > 1 ? snprintf(from, sizeof from, "%s.%d", logger.opts.path, i - 1)
+		              : snprintf(from, sizeof from, "%s", logger.opts.path);
 
 		if (n >= (int)sizeof from || snprintf(to, sizeof to, "%s.%d", logger.opts.path, i) >= (int)sizeof to)
 			return;

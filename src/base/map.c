@@ -1,7 +1,8 @@
 /* src/base/map.c — hash map from byte strings to pointers.
  *
- * Entries lie in an array in order of insertion; an open-addressed table of entry numbers points into it. A removed entry stays as a hole
- * (key NULL) until the table is rebuilt, and its slot keeps the number so that probing goes on behind it. */
+ * Entries lie in an array in order of insertion; an open-addressed table of entry numbers points into it. A removed
+ * entry stays as a hole (key NULL) until the table is rebuilt, and its slot keeps the number so that probing goes on
+ * behind it. */
 #include "base/map.h"
 
 #include "base/env.h"
@@ -21,7 +22,7 @@ struct map {
 	size_t n_entries, cap_entries; /* holes included */
 	size_t count;
 	uint32_t *slots;
-	size_t n_slots;                /* power of two, more than n_entries / 0.75 */
+	size_t n_slots; /* power of two, more than n_entries / 0.75 */
 	uint64_t seed;
 };
 
@@ -172,10 +173,7 @@ void *map_remove(struct map *map, struct str key)
 	return e->value;
 }
 
-size_t map_count(const struct map *map)
-{
-	return map->count;
-}
+size_t map_count(const struct map *map) { return map->count; }
 
 bool map_next(const struct map *map, size_t *i, struct str *key, void **value)
 {

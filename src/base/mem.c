@@ -6,10 +6,7 @@
 
 #include "base/env.h"
 
-void *mem_alloc(size_t n)
-{
-	return env_current()->alloc(n);
-}
+void *mem_alloc(size_t n) { return env_current()->alloc(n); }
 
 void *mem_zero(size_t n)
 {
@@ -29,10 +26,7 @@ void *mem_array(size_t n, size_t size)
 	return mem_zero(bytes);
 }
 
-void *mem_realloc(void *p, size_t n)
-{
-	return env_current()->realloc(p, n);
-}
+void *mem_realloc(void *p, size_t n) { return env_current()->realloc(p, n); }
 
 void mem_free(void *p)
 {
@@ -52,10 +46,7 @@ char *mem_strndup(const char *s, size_t n)
 	return p;
 }
 
-char *mem_strdup(const char *s)
-{
-	return mem_strndup(s, strlen(s));
-}
+char *mem_strdup(const char *s) { return mem_strndup(s, strlen(s)); }
 
 int mem_vec_grow(void *items_ptr, size_t *cap, size_t need, size_t size)
 {

@@ -8,14 +8,15 @@
 #include <stddef.h>
 
 void *mem_alloc(size_t n) __attribute__((malloc));
-void *mem_zero(size_t n) __attribute__((malloc));                 /* zeroed */
-void *mem_array(size_t n, size_t size) __attribute__((malloc));   /* zeroed n * size */
-void *mem_realloc(void *p, size_t n);                             /* on NULL the old block stays */
+void *mem_zero(size_t n) __attribute__((malloc));               /* zeroed */
+void *mem_array(size_t n, size_t size) __attribute__((malloc)); /* zeroed n * size */
+void *mem_realloc(void *p, size_t n);                           /* on NULL the old block stays */
 void mem_free(void *p);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 
-/* Grows *items (elements of `size` bytes, *cap allocated) so that `need` fit; doubling. Returns 0 or -1 (no memory, *items unchanged).
+/* Grows *items (elements of `size` bytes, *cap allocated) so that `need` fit; doubling. Returns 0 or -1 (no memory,
+ * *items unchanged).
  *   if (vec_grow(&v, &cap, n + 1, sizeof *v)) return err_nomem(err); */
 int mem_vec_grow(void *items_ptr, size_t *cap, size_t need, size_t size);
 #define vec_grow(items, cap, need, size) mem_vec_grow((void *)(items), (cap), (need), (size))

@@ -1,4 +1,5 @@
-/* src/base/queue.c — bounded queue of owned pointers: a ring under one monitor. The ring is allocated whole, so a push cannot run out of memory. */
+/* src/base/queue.c — bounded queue of owned pointers: a ring under one monitor. The ring is allocated whole, so a
+ * push cannot run out of memory. */
 #include "base/queue.h"
 
 #include "base/env.h"

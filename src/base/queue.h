@@ -9,9 +9,10 @@
 struct queue;
 enum queue_result { QUEUE_DONE, QUEUE_TIMEOUT, QUEUE_CLOSED };
 
-struct queue *queue_new(size_t max_items, size_t max_bytes);  /* NULL: no memory */
+struct queue *queue_new(size_t max_items, size_t max_bytes);     /* NULL: no memory */
 void queue_free(struct queue *queue, void (*free_item)(void *)); /* free_item (may be NULL) for what is left */
-enum queue_result queue_push(struct queue *queue, void *item, size_t bytes, int64_t timeout_us); /* timeout < 0: forever. One item larger than max_bytes is taken when the queue is empty. */
+/* timeout < 0: forever. One item larger than max_bytes is taken when the queue is empty. */
+enum queue_result queue_push(struct queue *queue, void *item, size_t bytes, int64_t timeout_us);
 enum queue_result queue_pop(struct queue *queue, void **item, int64_t timeout_us);
 void queue_close(struct queue *queue);
 size_t queue_bytes(struct queue *queue);

@@ -3,10 +3,7 @@
 
 #include <stdio.h>
 
-static int lower(int c)
-{
-	return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
-}
+static int lower(int c) { return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c; }
 
 bool str_eq_nocase(struct str a, struct str b)
 {
@@ -42,10 +39,7 @@ bool str_ends(struct str s, const char *suffix)
 	return s.n >= n && (n == 0 || memcmp(s.p + s.n - n, suffix, n) == 0);
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
+static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 struct str str_trim(struct str s)
 {
@@ -83,7 +77,8 @@ bool str_to_u64(struct str s, uint64_t *out)
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] < '0' || s.p[i] > '9')
 			return false;
-		if (__builtin_mul_overflow(v, (uint64_t)10, &v) || __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
+		if (__builtin_mul_overflow(v, (uint64_t)10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
 			return false;
 	}
 	*out = v;
@@ -133,7 +128,8 @@ bool str_to_lsn(struct str s, uint64_t *out)
 
 	if (!slash)
 		return false;
-	if (!hex_u32(str_view(s.p, (size_t)(slash - s.p)), &high) || !hex_u32(str_view(slash + 1, s.n - (size_t)(slash - s.p) - 1), &low))
+	if (!hex_u32(str_view(s.p, (size_t)(slash - s.p)), &high) ||
+	    !hex_u32(str_view(slash + 1, s.n - (size_t)(slash - s.p) - 1), &low))
 		return false;
 	*out = (uint64_t)high << 32 | low;
 	return true;
@@ -189,7 +185,8 @@ static unsigned edit_distance(struct str a, struct str b)
 				best = last[j] + 1;
 			if (now[j - 1] + 1 < best)
 				best = now[j - 1] + 1;
-			if (i > 1 && j > 1 && x == lower((unsigned char)b.p[j - 2]) && y == lower((unsigned char)a.p[i - 2]) && before[j - 2] + 1 < best)
+			if (i > 1 && j > 1 && x == lower((unsigned char)b.p[j - 2]) &&
+			    y == lower((unsigned char)a.p[i - 2]) && before[j - 2] + 1 < best)
 				best = before[j - 2] + 1;
 			now[j] = best;
 		}

@@ -24,7 +24,8 @@ int str_cmp(struct str a, struct str b); /* byte order */
 bool str_starts(struct str s, const char *prefix);
 bool str_ends(struct str s, const char *suffix);
 struct str str_trim(struct str s); /* ASCII blanks at both ends */
-/* Cuts at the first `sep`: the part before it is returned and *s moves behind it; the whole and *s empty when there is none. */
+/* Cuts at the first `sep`: the part before it is returned and *s moves behind it; the whole and *s empty when there
+ * is none. */
 struct str str_cut(struct str *s, char sep);
 /* Whole-string decimal numbers; false on anything else or overflow. */
 bool str_to_u64(struct str s, uint64_t *out);

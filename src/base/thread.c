@@ -58,10 +58,7 @@ void thread_join(struct thread *thread)
 	mem_free(thread);
 }
 
-bool thread_is_self(const struct thread *thread)
-{
-	return thread && pthread_equal(thread->id, pthread_self());
-}
+bool thread_is_self(const struct thread *thread) { return thread && pthread_equal(thread->id, pthread_self()); }
 
 void monitor_init(struct monitor *m)
 {

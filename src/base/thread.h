@@ -15,12 +15,16 @@ void thread_join(struct thread *thread); /* waits, then frees; NULL allowed */
 bool thread_is_self(const struct thread *thread);
 
 /* A condition bound to its mutex; waiting uses the monotonic clock. */
-struct monitor { pthread_mutex_t mutex; pthread_cond_t cond; };
+struct monitor {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+};
 void monitor_init(struct monitor *m);
 void monitor_free(struct monitor *m);
 void monitor_lock(struct monitor *m);
 void monitor_unlock(struct monitor *m);
-void monitor_wake(struct monitor *m);                       /* all waiters */
-bool monitor_wait(struct monitor *m, int64_t timeout_us);   /* locked on entry and return; false: timed out. timeout < 0: forever */
+void monitor_wake(struct monitor *m); /* all waiters */
+/* locked on entry and return; false: timed out. timeout < 0: forever */
+bool monitor_wait(struct monitor *m, int64_t timeout_us);
 
 #endif

@@ -7,15 +7,9 @@
 
 #define FIRST_CAP 128 /* bytes of the first allocation: most texts fit */
 
-static size_t max_of(const struct wbuf *w)
-{
-	return w->max ? w->max : WBUF_MAX_DEFAULT;
-}
+static size_t max_of(const struct wbuf *w) { return w->max ? w->max : WBUF_MAX_DEFAULT; }
 
-void wbuf_init(struct wbuf *w, size_t max)
-{
-	*w = (struct wbuf){ .max = max };
-}
+void wbuf_init(struct wbuf *w, size_t max) { *w = (struct wbuf){ .max = max }; }
 
 void wbuf_free(struct wbuf *w)
 {
@@ -29,10 +23,7 @@ void wbuf_reset(struct wbuf *w)
 	w->failed = w->over = false;
 }
 
-bool wbuf_failed(const struct wbuf *w)
-{
-	return w->failed;
-}
+bool wbuf_failed(const struct wbuf *w) { return w->failed; }
 
 int wbuf_check(const struct wbuf *w, struct err *err, const char *what)
 {
@@ -90,15 +81,9 @@ void wbuf_put(struct wbuf *w, const void *p, size_t n)
 	w->n += n;
 }
 
-void wbuf_put_str(struct wbuf *w, struct str s)
-{
-	wbuf_put(w, s.p, s.n);
-}
+void wbuf_put_str(struct wbuf *w, struct str s) { wbuf_put(w, s.p, s.n); }
 
-void wbuf_putz(struct wbuf *w, const char *z)
-{
-	wbuf_put(w, z, strlen(z));
-}
+void wbuf_putz(struct wbuf *w, const char *z) { wbuf_put(w, z, strlen(z)); }
 
 void wbuf_putf(struct wbuf *w, const char *fmt, ...)
 {
@@ -126,16 +111,16 @@ void wbuf_putf(struct wbuf *w, const char *fmt, ...)
 	w->n += (size_t)n;
 }
 
-#define PUT_INT(name, type, swap) \
-	void wbuf_put_##name(struct wbuf *w, type v) \
-	{ \
-		uint8_t *to = wbuf_reserve(w, sizeof v); \
-		\
-		if (!to) \
-			return; \
-		v = swap(v); \
-		memcpy(to, &v, sizeof v); \
-		w->n += sizeof v; \
+#define PUT_INT(name, type, swap)                                                                                      \
+	void wbuf_put_##name(struct wbuf *w, type v)                                                                   \
+	{                                                                                                              \
+		uint8_t *to = wbuf_reserve(w, sizeof v);                                                               \
+                                                                                                                       \
+		if (!to)                                                                                               \
+			return;                                                                                        \
+		v = swap(v);                                                                                           \
+		memcpy(to, &v, sizeof v);                                                                              \
+		w->n += sizeof v;                                                                                      \
 	}
 
 /* The processors we run on are little endian. */
@@ -217,7 +202,9 @@ void wbuf_put_json_str(struct wbuf *w, struct str s)
 
 	wbuf_put_u8(w, '"');
 	while (i < s.n) {
-		size_t len = p[i] >= 0x20 && p[i] < 0x7F && p[i] != '"' && p[i] != '\\' ? 1 : p[i] < 0x80 ? 0 : utf8_len(p + i, s.n - i);
+		size_t len = p[i] >= 0x20 && p[i] < 0x7F && p[i] != '"' && p[i] != '\\' ? 1
+		             : p[i] < 0x80                                              ? 0
+		                                                                        : utf8_len(p + i, s.n - i);
 
 		if (len) {
 			i += len;
@@ -250,15 +237,9 @@ static void put_doubled(struct wbuf *w, struct str s, char quote)
 	wbuf_put_u8(w, (uint8_t)quote);
 }
 
-void wbuf_put_sql_ident(struct wbuf *w, struct str s)
-{
-	put_doubled(w, s, '"');
-}
+void wbuf_put_sql_ident(struct wbuf *w, struct str s) { put_doubled(w, s, '"'); }
 
-void wbuf_put_sql_literal(struct wbuf *w, struct str s)
-{
-	put_doubled(w, s, '\'');
-}
+void wbuf_put_sql_literal(struct wbuf *w, struct str s) { put_doubled(w, s, '\''); }
 
 const char *wbuf_cstr(struct wbuf *w)
 {

@@ -1,7 +1,8 @@
 /* src/base/wbuf.h — a growing byte buffer with a maximum and a sticky failure.
  *
- * Open value for the stack or inside structs: wbuf_init / wbuf_free. After a failed append (no memory, maximum passed) all later
- * appends do nothing and wbuf_failed() stays true: append freely, test once at the end. Integers: _le little, _be big endian. */
+ * Open value for the stack or inside structs: wbuf_init / wbuf_free. After a failed append (no memory, maximum
+ * passed) all later appends do nothing and wbuf_failed() stays true: append freely, test once at the end. Integers:
+ * _le little, _be big endian. */
 #ifndef TARN_BASE_WBUF_H
 #define TARN_BASE_WBUF_H
 
@@ -9,19 +10,19 @@
 #include "base/str.h"
 
 struct wbuf {
-	uint8_t *p;   /* owned */
+	uint8_t *p; /* owned */
 	size_t n;
 	size_t cap;
-	size_t max;   /* bytes; 0 means WBUF_MAX_DEFAULT */
+	size_t max; /* bytes; 0 means WBUF_MAX_DEFAULT */
 	bool failed;
-	bool over;    /* failed because of max, not of memory */
+	bool over; /* failed because of max, not of memory */
 };
 
 #define WBUF_MAX_DEFAULT ((size_t)1 << 31)
 
 void wbuf_init(struct wbuf *w, size_t max);
-void wbuf_free(struct wbuf *w);                  /* then as after init */
-void wbuf_reset(struct wbuf *w);                 /* n = 0, failure cleared, memory kept */
+void wbuf_free(struct wbuf *w);  /* then as after init */
+void wbuf_reset(struct wbuf *w); /* n = 0, failure cleared, memory kept */
 bool wbuf_failed(const struct wbuf *w);
 int wbuf_check(const struct wbuf *w, struct err *err, const char *what); /* 0, or ERR_NOMEM / ERR_LIMIT naming `what` */
 uint8_t *wbuf_reserve(struct wbuf *w, size_t n); /* room for n more bytes (not yet counted), or NULL */
@@ -36,7 +37,7 @@ void wbuf_put_u64_be(struct wbuf *w, uint64_t v);
 void wbuf_put_u16_le(struct wbuf *w, uint16_t v);
 void wbuf_put_u32_le(struct wbuf *w, uint32_t v);
 void wbuf_put_u64_le(struct wbuf *w, uint64_t v);
-void wbuf_put_varint(struct wbuf *w, uint64_t v);  /* LEB128, unsigned */
+void wbuf_put_varint(struct wbuf *w, uint64_t v); /* LEB128, unsigned */
 /* JSON string with quotes and escapes; invalid UTF-8 becomes U+FFFD. */
 void wbuf_put_json_str(struct wbuf *w, struct str s);
 /* SQL: "identifier" and 'literal' with doubled quotes. */

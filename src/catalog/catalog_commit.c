@@ -8,8 +8,9 @@
  *   4. one database transaction: each pointer is swapped if it is still the one read in 1, the position is stored
  *      [catalog.commit.before_swap] COMMIT [catalog.commit.after_swap]
  *   5. superfluous old metadata files are deleted
- * A pointer that moved between 1 and 4 means somebody else committed: the files are removed and all starts again at 1, where the requirements are judged
- * anew on the newer base. A crash before the COMMIT leaves unreferenced files only, which the orphan sweep collects. */
+ * A pointer that moved between 1 and 4 means somebody else committed: the files are removed and all starts again at
+ * 1, where the requirements are judged anew on the newer base. A crash before the COMMIT leaves unreferenced files
+ * only, which the orphan sweep collects. */
 #include "catalog/catalog_sqlite_int.h"
 
 #include "base/env.h"
@@ -23,10 +24,10 @@
 
 struct part {
 	struct catalog_commit *commit;
-	struct catalog_row row;                 /* metadata_location NULL: the table is new */
+	struct catalog_row row; /* metadata_location NULL: the table is new */
 	json_t *base, *next, *expired;
-	char *next_location;                    /* NULL: nothing changed */
-	char location[CATALOG_URI_MAX];         /* the table's, canonical */
+	char *next_location;            /* NULL: nothing changed */
+	char location[CATALOG_URI_MAX]; /* the table's, canonical */
 };
 
 static void part_clear(struct part *part)
@@ -70,26 +71,34 @@ static int load_base(struct sqlite_catalog *c, struct part *part, struct err *er
 static int apply_part(struct sqlite_catalog *c, struct part *part, struct err *err)
 {
 	char uuid[37] = "", location[CATALOG_URI_MAX] = "";
-	struct ice_apply apply = { .base = part->base, .base_location = part->row.metadata_location, .location = location, .uuid = uuid, .now_ms = env_wall_us() / 1000 };
+	struct ice_apply apply = { .base = part->base,
+		                   .base_location = part->row.metadata_location,
+		                   .location = location,
+		                   .uuid = uuid,
+		                   .now_ms = env_wall_us() / 1000 };
 	int rc = ice_metadata_check_requirements(part->base, part->commit->requirements, err);
 
 	if (!rc && !part->base) {
-		if ((rc = catalog_check_namespace(part->commit->namespace_, err)) || (rc = catalog_check_table_name(part->commit->table, err)))
+		if ((rc = catalog_check_namespace(part->commit->namespace_, err)) ||
+		    (rc = catalog_check_table_name(part->commit->table, err)))
 			return rc;
 		env_uuid_text(uuid);
-		rc = catalog_location_default(c, part->commit->namespace_, part->commit->table, uuid, location, sizeof location, err);
+		rc = catalog_location_default(c, part->commit->namespace_, part->commit->table, uuid, location,
+		                              sizeof location, err);
 	}
 	if (!rc)
 		rc = catalog_updates_check(c, part->commit->updates, err);
 	if (!rc)
 		rc = ice_metadata_apply(&apply, part->commit->updates, &part->next, err);
 	if (!rc)
-		rc = catalog_location_check(c, json_get_str(part->next, "location", ""), "location", part->location, sizeof part->location, err);
+		rc = catalog_location_check(c, json_get_str(part->next, "location", ""), "location", part->location,
+		                            sizeof part->location, err);
 	/* New metadata is still ours alone: the location is written the way all of ours are. */
 	if (!rc && part->next != part->base && json_object_set_new(part->next, "location", json_string(part->location)))
 		rc = err_nomem(err);
 	if (!rc && part->next != part->base)
-		rc = ice_metadata_expired_files(part->base, part->row.metadata_location, part->next, &part->expired, err);
+		rc = ice_metadata_expired_files(part->base, part->row.metadata_location, part->next, &part->expired,
+		                                err);
 	return rc;
 }
 
@@ -103,7 +112,8 @@ static int prepare_part(struct sqlite_catalog *c, struct part *part, struct err 
 		rc = catalog_file_write(c, part->next, part->row.metadata_location, &part->next_location, err);
 	if (rc && rc != ERR_NOT_FOUND) {
 		char text[600];
-		return err_prefix(err, "%s.%s", catalog_namespace_text(part->commit->namespace_, text, sizeof text), part->commit->table);
+		return err_prefix(err, "%s.%s", catalog_namespace_text(part->commit->namespace_, text, sizeof text),
+		                  part->commit->table);
 	}
 	return rc;
 }
@@ -116,8 +126,10 @@ static int swap_part(struct catalog_db *db, const struct part *part, bool *lost,
 	int rc;
 
 	if (!part->base) {
-		rc = catalog_row_insert(db, commit->namespace_, commit->table, part->next_location, uuid, part->location, err);
-		/* Only a table of this name means a race; a location held by another one will not go away by trying again. */
+		rc = catalog_row_insert(db, commit->namespace_, commit->table, part->next_location, uuid,
+		                        part->location, err);
+		/* Only a table of this name means a race; a location held by another one will not go away by trying
+		 * again. */
 		if (rc == ERR_EXISTS) {
 			struct catalog_row row;
 			*lost = catalog_row_load(db, commit->namespace_, commit->table, &row, NULL) == 0;
@@ -128,9 +140,12 @@ static int swap_part(struct catalog_db *db, const struct part *part, bool *lost,
 	if (strcmp(json_get_str(part->base, "location", ""), part->location) != 0 &&
 	    (rc = catalog_location_free(db, commit->namespace_, commit->table, part->location, err)))
 		return rc;
-	rc = catalog_db_run(db, err, "UPDATE tables SET previous = CASE metadata_location WHEN ?1 THEN previous ELSE metadata_location END, metadata_location = ?1, uuid = ?2,"
-	                    " location = ?3 WHERE namespace = ?4 AND name = ?5 AND metadata_location = ?6", "ssssss", part->next_location ? part->next_location : part->row.metadata_location, uuid,
-	                    part->location, commit->namespace_, commit->table, part->row.metadata_location);
+	rc = catalog_db_run(
+		db, err,
+		"UPDATE tables SET previous = CASE metadata_location WHEN ?1 THEN previous ELSE metadata_location END, metadata_location = ?1, uuid = ?2,"
+		" location = ?3 WHERE namespace = ?4 AND name = ?5 AND metadata_location = ?6",
+		"ssssss", part->next_location ? part->next_location : part->row.metadata_location, uuid, part->location,
+		commit->namespace_, commit->table, part->row.metadata_location);
 	if (!rc && sqlite3_changes(db->handle) != 1) {
 		*lost = true;
 		rc = err_set(err, ERR_CONFLICT, "another writer committed at the same time");
@@ -138,15 +153,18 @@ static int swap_part(struct catalog_db *db, const struct part *part, bool *lost,
 	return rc;
 }
 
-/* The pipeline's position: never back, never by an older writer. Another source (a PostgreSQL system that was set up anew) may only start with a newer
- * epoch: taking the pipeline over is a decision, a late write of the old source is not. */
+/* The pipeline's position: never back, never by an older writer. Another source (a PostgreSQL system that was set up
+ * anew) may only start with a newer epoch: taking the pipeline over is a decision, a late write of the old source is
+ * not. */
 static int put_position(struct catalog_db *db, const struct catalog_position *position, struct err *err)
 {
 	sqlite3_stmt *stmt;
 	uint64_t lsn = 0, system_id = 0, epoch = 0;
 	char a[LSN_TEXT_MAX], b[LSN_TEXT_MAX];
 	bool row;
-	int rc = catalog_db_bind(db, &stmt, err, "SELECT lsn, system_id, writer_epoch FROM positions WHERE pipeline = ?", "s", position->pipeline);
+	int rc =
+		catalog_db_bind(db, &stmt, err, "SELECT lsn, system_id, writer_epoch FROM positions WHERE pipeline = ?",
+	                        "s", position->pipeline);
 
 	if (rc)
 		return rc;
@@ -160,16 +178,24 @@ static int put_position(struct catalog_db *db, const struct catalog_position *po
 	if (rc)
 		return rc;
 	if (row && position->writer_epoch < epoch)
-		return err_set(err, ERR_FENCED, "pipeline %s: a newer writer (epoch %llu, ours is %llu) owns its position; this one must stop", position->pipeline,
-		               (unsigned long long)epoch, (unsigned long long)position->writer_epoch);
+		return err_set(
+			err, ERR_FENCED,
+			"pipeline %s: a newer writer (epoch %llu, ours is %llu) owns its position; this one must stop",
+			position->pipeline, (unsigned long long)epoch, (unsigned long long)position->writer_epoch);
 	if (row && position->system_id != system_id && position->writer_epoch == epoch)
-		return err_set(err, ERR_IDENTITY, "pipeline %s: its position belongs to the PostgreSQL system %llu, the source now is %llu", position->pipeline,
-		               (unsigned long long)system_id, (unsigned long long)position->system_id);
+		return err_set(
+			err, ERR_IDENTITY,
+			"pipeline %s: its position belongs to the PostgreSQL system %llu, the source now is %llu",
+			position->pipeline, (unsigned long long)system_id, (unsigned long long)position->system_id);
 	if (row && position->system_id == system_id && position->lsn < lsn)
-		return err_set(err, ERR_IDENTITY, "pipeline %s: its position is %s and cannot go back to %s", position->pipeline, lsn_text(lsn, a), lsn_text(position->lsn, b));
-	return catalog_db_run(db, err, "INSERT INTO positions (pipeline, lsn, system_id, timeline, writer_epoch) VALUES (?1, ?2, ?3, ?4, ?5)"
-	                      " ON CONFLICT (pipeline) DO UPDATE SET lsn = ?2, system_id = ?3, timeline = ?4, writer_epoch = ?5", "siiii", position->pipeline, (int64_t)position->lsn,
-	                      (int64_t)position->system_id, (int64_t)position->timeline, (int64_t)position->writer_epoch);
+		return err_set(err, ERR_IDENTITY, "pipeline %s: its position is %s and cannot go back to %s",
+		               position->pipeline, lsn_text(lsn, a), lsn_text(position->lsn, b));
+	return catalog_db_run(
+		db, err,
+		"INSERT INTO positions (pipeline, lsn, system_id, timeline, writer_epoch) VALUES (?1, ?2, ?3, ?4, ?5)"
+		" ON CONFLICT (pipeline) DO UPDATE SET lsn = ?2, system_id = ?3, timeline = ?4, writer_epoch = ?5",
+		"siiii", position->pipeline, (int64_t)position->lsn, (int64_t)position->system_id,
+		(int64_t)position->timeline, (int64_t)position->writer_epoch);
 }
 
 static int fail_before_swap(struct err *err)
@@ -186,7 +212,8 @@ static int fail_after_swap(struct err *err)
 	return 0;
 }
 
-static int swap(struct sqlite_catalog *c, const struct part *parts, size_t n, const struct catalog_position *position, bool *lost, bool *unknown, struct err *err)
+static int swap(struct sqlite_catalog *c, const struct part *parts, size_t n, const struct catalog_position *position,
+                bool *lost, bool *unknown, struct err *err)
 {
 	int rc = catalog_db_begin(&c->writer, err);
 
@@ -250,7 +277,8 @@ static void hand_over(struct sqlite_catalog *c, struct part *parts, size_t n)
 	}
 }
 
-static int check_request(const struct sqlite_catalog *c, const struct catalog_commit *commits, size_t n, struct err *err)
+static int check_request(const struct sqlite_catalog *c, const struct catalog_commit *commits, size_t n,
+                         struct err *err)
 {
 	int rc = catalog_writable(c, err);
 
@@ -260,14 +288,17 @@ static int check_request(const struct sqlite_catalog *c, const struct catalog_co
 		return err_set(err, ERR_LIMIT, "a commit may change at most %d tables", COMMIT_TABLES_MAX);
 	for (size_t i = 0; i < n; i++) {
 		for (size_t k = i + 1; k < n; k++) {
-			if (strcmp(commits[i].table, commits[k].table) == 0 && strcmp(commits[i].namespace_, commits[k].namespace_) == 0)
-				return err_set(err, ERR_USAGE, "table %s is named twice in one commit", commits[i].table);
+			if (strcmp(commits[i].table, commits[k].table) == 0 &&
+			    strcmp(commits[i].namespace_, commits[k].namespace_) == 0)
+				return err_set(err, ERR_USAGE, "table %s is named twice in one commit",
+				               commits[i].table);
 		}
 	}
 	return 0;
 }
 
-static int attempt(struct sqlite_catalog *c, struct part *parts, size_t n, const struct catalog_position *position, bool *lost, enum commit_result *result, struct err *err)
+static int attempt(struct sqlite_catalog *c, struct part *parts, size_t n, const struct catalog_position *position,
+                   bool *lost, enum commit_result *result, struct err *err)
 {
 	bool unknown = false;
 	int rc = write_and_sync(c, parts, n, err);
@@ -283,11 +314,13 @@ static int attempt(struct sqlite_catalog *c, struct part *parts, size_t n, const
 	*result = unknown ? COMMIT_UNKNOWN : COMMIT_NOT_DONE;
 	parts_reset(c, parts, n, !unknown);
 	if (unknown)
-		rc = err_set(err, ERR_COMMIT_UNKNOWN, "it is not known whether the commit happened; read the tables back before anything else");
+		rc = err_set(err, ERR_COMMIT_UNKNOWN,
+		             "it is not known whether the commit happened; read the tables back before anything else");
 	return rc;
 }
 
-int catalog_sqlite_commit(struct catalog *catalog, struct catalog_commit *commits, size_t n, const struct catalog_position *position, enum commit_result *result, struct err *err)
+int catalog_sqlite_commit(struct catalog *catalog, struct catalog_commit *commits, size_t n,
+                          const struct catalog_position *position, enum commit_result *result, struct err *err)
 {
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
 	struct part *parts;

@@ -1,8 +1,9 @@
 /* src/catalog/catalog_db.c — SQLite handles: opening, statements, transactions, and what a failed COMMIT means.
  *
- * A COMMIT that fails in WAL mode may have left all its frames in the file: this process goes on as if it had not happened, but recovery after a crash
- * would show it as done. So after such a failure one small transaction is committed, which overwrites those frames: then the failed one is proven not done.
- * While that does not succeed either the handle is "unsettled", nothing else is written through it, and the outcome stays unknown. */
+ * A COMMIT that fails in WAL mode may have left all its frames in the file: this process goes on as if it had not
+ * happened, but recovery after a crash would show it as done. So after such a failure one small transaction is
+ * committed, which overwrites those frames: then the failed one is proven not done. While that does not succeed
+ * either the handle is "unsettled", nothing else is written through it, and the outcome stays unknown. */
 #include "catalog/catalog_sqlite_int.h"
 
 #include <stdarg.h>
@@ -16,20 +17,25 @@ int catalog_db_error(struct catalog_db *db, int sqlite_rc, struct err *err)
 	switch (sqlite_rc & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return err_set(err, ERR_TIMEOUT, "catalog database: another process has kept it locked for %d ms; nothing was changed, try again", BUSY_MS);
+		return err_set(
+			err, ERR_TIMEOUT,
+			"catalog database: another process has kept it locked for %d ms; nothing was changed, try again",
+			BUSY_MS);
 	case SQLITE_FULL:
-		return err_set(err, ERR_DISK_FULL, "catalog database: no space is left on the disk of the state folder");
-	case SQLITE_NOMEM:
-		return err_nomem(err);
+		return err_set(err, ERR_DISK_FULL,
+		               "catalog database: no space is left on the disk of the state folder");
+	case SQLITE_NOMEM: return err_nomem(err);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return err_set(err, ERR_CORRUPT, "catalog database: %s; restore it from a backup, or register the tables again in a new one", text);
-	case SQLITE_READONLY:
-		return err_set(err, ERR_IO, "catalog database: it is not writable by this user");
+		return err_set(
+			err, ERR_CORRUPT,
+			"catalog database: %s; restore it from a backup, or register the tables again in a new one",
+			text);
+	case SQLITE_READONLY: return err_set(err, ERR_IO, "catalog database: it is not writable by this user");
 	case SQLITE_CANTOPEN:
-		return err_set(err, ERR_IO, "catalog database: %s; check that the state folder exists and is writable", text);
-	default:
-		return err_set(err, ERR_IO, "catalog database: %s", text);
+		return err_set(err, ERR_IO, "catalog database: %s; check that the state folder exists and is writable",
+		               text);
+	default: return err_set(err, ERR_IO, "catalog database: %s", text);
 	}
 }
 
@@ -40,7 +46,8 @@ int catalog_db_exec(struct catalog_db *db, const char *sql, struct err *err)
 	return rc == SQLITE_OK ? 0 : catalog_db_error(db, rc, err);
 }
 
-static int bind_all(struct catalog_db *db, sqlite3_stmt **out, struct err *err, const char *sql, const char *kinds, va_list args)
+static int bind_all(struct catalog_db *db, sqlite3_stmt **out, struct err *err, const char *sql, const char *kinds,
+                    va_list args)
 {
 	int rc = sqlite3_prepare_v2(db->handle, sql, -1, out, NULL);
 
@@ -101,7 +108,8 @@ static int settle(struct catalog_db *db, struct err *err)
 
 	if (!db->unsettled)
 		return 0;
-	rc = sqlite3_exec(db->handle, "BEGIN IMMEDIATE; UPDATE catalog_version SET settled = settled + 1; COMMIT", NULL, NULL, NULL);
+	rc = sqlite3_exec(db->handle, "BEGIN IMMEDIATE; UPDATE catalog_version SET settled = settled + 1; COMMIT", NULL,
+	                  NULL, NULL);
 	if (rc != SQLITE_OK) {
 		rc = catalog_db_error(db, rc, err);
 		if (!sqlite3_get_autocommit(db->handle))
@@ -179,7 +187,8 @@ static int read_version(struct catalog_db *db, int64_t *found, struct err *err)
 {
 	sqlite3_stmt *stmt;
 	bool row;
-	int rc = catalog_db_bind(db, &stmt, err, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'catalog_version'", "");
+	int rc = catalog_db_bind(db, &stmt, err,
+	                         "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'catalog_version'", "");
 
 	*found = 0;
 	if (rc)
@@ -205,8 +214,10 @@ static int check_version(struct catalog_db *db, const char *path, bool read_only
 	if (rc)
 		return rc;
 	if (found > CATALOG_SCHEMA_VERSION)
-		return err_set(err, ERR_UNSUPPORTED, "catalog database '%s' was made by a newer Tarn (version %d, this one knows %d): use that program", path, (int)found,
-		               CATALOG_SCHEMA_VERSION);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"catalog database '%s' was made by a newer Tarn (version %d, this one knows %d): use that program",
+			path, (int)found, CATALOG_SCHEMA_VERSION);
 	if (found == 0 && read_only)
 		return err_set(err, ERR_NOT_FOUND, "'%s' holds no catalog yet: start `tarn run` once", path);
 	return found == 0 ? prepare_schema(db, err) : 0;

@@ -1,7 +1,7 @@
 /* src/catalog/catalog_file.c — metadata files: read (gzip too), written under a new name each time, kept parsed.
  *
- * A metadata file never changes once it has its name, so the cache is keyed by location and needs no invalidation; a commit puts the new version in and
- * takes the old one out, which keeps one version a table. */
+ * A metadata file never changes once it has its name, so the cache is keyed by location and needs no invalidation; a
+ * commit puts the new version in and takes the old one out, which keeps one version a table. */
 #include "catalog/catalog_sqlite_int.h"
 
 #include <inttypes.h>
@@ -18,10 +18,7 @@
 #define FILE_BYTES_MAX ((size_t)512 << 20)
 #define CACHE_TABLES_MAX 512
 
-static void decref(void *json)
-{
-	json_decref(json);
-}
+static void decref(void *json) { json_decref(json); }
 
 static json_t *cache_get(struct sqlite_catalog *c, const char *location)
 {
@@ -115,7 +112,8 @@ int catalog_file_read(struct sqlite_catalog *c, const char *location, json_t **o
 	if (*out)
 		return 0;
 	if (!key)
-		return err_set(err, ERR_PRIVILEGE, "metadata file \"%.512s\" is not inside the warehouse %s", location, c->store->root_uri);
+		return err_set(err, ERR_PRIVILEGE, "metadata file \"%.512s\" is not inside the warehouse %s", location,
+		               c->store->root_uri);
 	rc = store_get(c->store, key, FILE_BYTES_MAX, &text, &n, err);
 	if (rc)
 		return rc;
@@ -140,22 +138,26 @@ static int64_t version_of(const char *location)
 }
 
 /* <location>/metadata/00001-<uuid>.metadata.json, or below write.metadata.path. */
-static int new_location(struct sqlite_catalog *c, const json_t *metadata, const char *previous, char *out, struct err *err)
+static int new_location(struct sqlite_catalog *c, const json_t *metadata, const char *previous, char *out,
+                        struct err *err)
 {
 	const char *own = ice_metadata_property(metadata, "write.metadata.path");
 	int64_t version = previous ? version_of(previous) + 1 : 0;
 	char folder[CATALOG_URI_MAX], uuid[37];
-	int rc = catalog_location_check(c, own ? own : json_get_str(metadata, "location", ""), own ? "write.metadata.path" : "location", folder, sizeof folder, err);
+	int rc = catalog_location_check(c, own ? own : json_get_str(metadata, "location", ""),
+	                                own ? "write.metadata.path" : "location", folder, sizeof folder, err);
 
 	if (rc)
 		return rc;
 	env_uuid_text(uuid);
-	if (snprintf(out, CATALOG_URI_MAX, "%s%s/%05" PRId64 "-%s.metadata.json", folder, own ? "" : "/metadata", version, uuid) >= CATALOG_URI_MAX)
+	if (snprintf(out, CATALOG_URI_MAX, "%s%s/%05" PRId64 "-%s.metadata.json", folder, own ? "" : "/metadata",
+	             version, uuid) >= CATALOG_URI_MAX)
 		return err_set(err, ERR_LIMIT, "metadata file: location longer than %d bytes", CATALOG_URI_MAX);
 	return 0;
 }
 
-int catalog_file_write(struct sqlite_catalog *c, const json_t *metadata, const char *previous, char **out, struct err *err)
+int catalog_file_write(struct sqlite_catalog *c, const json_t *metadata, const char *previous, char **out,
+                       struct err *err)
 {
 	char location[CATALOG_URI_MAX];
 	struct wbuf text;
@@ -208,7 +210,8 @@ static bool same_folder(const char *a, const char *b)
 	return sa && sb && sa - a == sb - b && strncmp(a, b, (size_t)(sa - a)) == 0;
 }
 
-void catalog_files_expire(struct sqlite_catalog *c, const json_t *metadata, const char *current, const json_t *locations)
+void catalog_files_expire(struct sqlite_catalog *c, const json_t *metadata, const char *current,
+                          const json_t *locations)
 {
 	char home[CATALOG_URI_MAX], file[CATALOG_URI_MAX];
 	size_t i, n;
@@ -217,9 +220,11 @@ void catalog_files_expire(struct sqlite_catalog *c, const json_t *metadata, cons
 	if (catalog_location_check(c, json_get_str(metadata, "location", ""), "location", home, sizeof home, NULL))
 		return;
 	n = strlen(home);
-	json_array_foreach(locations, i, location) {
+	json_array_foreach(locations, i, location)
+	{
 		/* The log came through clients: it may name anything. */
-		if (catalog_location_check(c, json_string_value(location), "metadata-log", file, sizeof file, NULL) || !str_ends(str_of(file), ".metadata.json"))
+		if (catalog_location_check(c, json_string_value(location), "metadata-log", file, sizeof file, NULL) ||
+		    !str_ends(str_of(file), ".metadata.json"))
 			continue;
 		if ((strncmp(file, home, n) == 0 && file[n] == '/') || same_folder(file, current))
 			catalog_file_remove(c, file);

@@ -1,7 +1,9 @@
-/* src/catalog/catalog_location.c — where in the warehouse tables lie, and that nobody points outside of it or into another table.
+/* src/catalog/catalog_location.c — where in the warehouse tables lie, and that nobody points outside of it or into
+ * another table.
  *
- * Default: <root>/<namespace>/<table>, both encoded into one path part each, so that no two namespaces or tables ever share or nest folders. A client's own
- * location is accepted below the root (no "..", no other scheme: store_key) when no other table's lies in, around or at it. */
+ * Default: <root>/<namespace>/<table>, both encoded into one path part each, so that no two namespaces or tables ever
+ * share or nest folders. A client's own location is accepted below the root (no "..", no other scheme: store_key)
+ * when no other table's lies in, around or at it. */
 #include "catalog/catalog_sqlite_int.h"
 
 #include <stdio.h>
@@ -11,7 +13,8 @@
 
 #define PART_MAX 180 /* of an encoded name; file systems allow 255 */
 
-int catalog_location_check(const struct sqlite_catalog *c, const char *uri, const char *what, char *out, size_t out_size, struct err *err)
+int catalog_location_check(const struct sqlite_catalog *c, const char *uri, const char *what, char *out,
+                           size_t out_size, struct err *err)
 {
 	char trimmed[CATALOG_URI_MAX];
 	const char *key;
@@ -25,7 +28,10 @@ int catalog_location_check(const struct sqlite_catalog *c, const char *uri, cons
 	trimmed[n] = '\0';
 	key = store_key(c->store, trimmed);
 	if (!key)
-		return err_set(err, ERR_PRIVILEGE, "%s \"%.512s\" is not a place inside the warehouse %s (letters, digits and . _ = - in its parts)", what, trimmed, c->store->root_uri);
+		return err_set(
+			err, ERR_PRIVILEGE,
+			"%s \"%.512s\" is not a place inside the warehouse %s (letters, digits and . _ = - in its parts)",
+			what, trimmed, c->store->root_uri);
 	if (store_uri(c->store, key, out, out_size))
 		return err_set(err, ERR_USAGE, "%s: longer than %zu bytes", what, out_size);
 	return 0;
@@ -33,7 +39,8 @@ int catalog_location_check(const struct sqlite_catalog *c, const char *uri, cons
 
 int catalog_properties_check(const struct sqlite_catalog *c, const json_t *properties, struct err *err)
 {
-	static const char *const paths[] = { "write.data.path", "write.metadata.path", "write.folder-storage.path", "write.object-storage.path" };
+	static const char *const paths[] = { "write.data.path", "write.metadata.path", "write.folder-storage.path",
+		                             "write.object-storage.path" };
 	char uri[CATALOG_URI_MAX];
 
 	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
@@ -51,7 +58,8 @@ static int update_check(const struct sqlite_catalog *c, const json_t *update, st
 	char uri[CATALOG_URI_MAX];
 
 	if (strcmp(action, "set-properties") == 0)
-		return catalog_properties_check(c, json_object_get(update, json_has(update, "updates") ? "updates" : "updated"), err);
+		return catalog_properties_check(
+			c, json_object_get(update, json_has(update, "updates") ? "updates" : "updated"), err);
 	if (strcmp(action, "set-location") == 0)
 		place = json_get_str(update, "location", NULL);
 	else if (strcmp(action, "add-snapshot") == 0)
@@ -68,7 +76,8 @@ int catalog_updates_check(const struct sqlite_catalog *c, const json_t *updates,
 	size_t i;
 	json_t *update;
 
-	json_array_foreach(updates, i, update) {
+	json_array_foreach(updates, i, update)
+	{
 		int rc = update_check(c, update, err);
 		if (rc)
 			return rc;
@@ -112,7 +121,8 @@ static int namespace_location(struct sqlite_catalog *c, const char *ns, char *ou
 	} else {
 		store_encode_part(str_of(ns), part, sizeof part);
 		if (strlen(part) > 255)
-			rc = err_set(err, ERR_USAGE, "namespace: its name is too long for a folder; give it a \"location\" property");
+			rc = err_set(err, ERR_USAGE,
+			             "namespace: its name is too long for a folder; give it a \"location\" property");
 		else if (store_uri(c->store, part, out, out_size))
 			rc = err_set(err, ERR_LIMIT, "namespace: location longer than %zu bytes", out_size);
 	}
@@ -120,7 +130,8 @@ static int namespace_location(struct sqlite_catalog *c, const char *ns, char *ou
 	return rc;
 }
 
-int catalog_location_default(struct sqlite_catalog *c, const char *ns, const char *name, const char *uuid, char *out, size_t out_size, struct err *err)
+int catalog_location_default(struct sqlite_catalog *c, const char *ns, const char *name, const char *uuid, char *out,
+                             size_t out_size, struct err *err)
 {
 	char part[4 * 256 + 8], base[CATALOG_URI_MAX];
 	bool in_use = false;
@@ -148,10 +159,12 @@ int catalog_location_default(struct sqlite_catalog *c, const char *ns, const cha
 	return 0;
 }
 
-int catalog_location_free(struct catalog_db *db, const char *ns, const char *name, const char *location, struct err *err)
+int catalog_location_free(struct catalog_db *db, const char *ns, const char *name, const char *location,
+                          struct err *err)
 {
-	static const char sql[] = "SELECT namespace, name FROM tables WHERE NOT (namespace = ?1 AND name = ?2) AND"
-	                          " (location = ?3 OR substr(?3, 1, length(location) + 1) = location || '/' OR substr(location, 1, length(?3) + 1) = ?3 || '/') LIMIT 1";
+	static const char sql[] =
+		"SELECT namespace, name FROM tables WHERE NOT (namespace = ?1 AND name = ?2) AND"
+		" (location = ?3 OR substr(?3, 1, length(location) + 1) = location || '/' OR substr(location, 1, length(?3) + 1) = ?3 || '/') LIMIT 1";
 	sqlite3_stmt *stmt;
 	char text[600];
 	bool row;
@@ -161,13 +174,18 @@ int catalog_location_free(struct catalog_db *db, const char *ns, const char *nam
 		return rc;
 	rc = catalog_db_step(db, stmt, &row, err);
 	if (!rc && row)
-		rc = err_set(err, ERR_EXISTS, "location %s overlaps the one of table %s.%s: tables may not lie in each other", location,
-		             catalog_namespace_text((const char *)sqlite3_column_text(stmt, 0), text, sizeof text), (const char *)sqlite3_column_text(stmt, 1));
+		rc = err_set(err, ERR_EXISTS,
+		             "location %s overlaps the one of table %s.%s: tables may not lie in each other", location,
+		             catalog_namespace_text((const char *)sqlite3_column_text(stmt, 0), text, sizeof text),
+		             (const char *)sqlite3_column_text(stmt, 1));
 	sqlite3_finalize(stmt);
 	return rc;
 }
 
-struct purge { char **keys; size_t n, cap; };
+struct purge {
+	char **keys;
+	size_t n, cap;
+};
 
 static int purge_collect(void *arg, const struct store_object *object)
 {

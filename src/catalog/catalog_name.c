@@ -1,6 +1,7 @@
 /* src/catalog/catalog_name.c — which names namespaces and tables may have.
  *
- * Any UTF-8 but control characters: the store encodes names into paths (store_encode_part), so nothing about files limits them but length. */
+ * Any UTF-8 but control characters: the store encodes names into paths (store_encode_part), so nothing about files
+ * limits them but length. */
 #include "catalog/catalog_sqlite_int.h"
 
 #include <stdio.h>
@@ -16,10 +17,11 @@ static size_t utf8_len(const unsigned char *p)
 		return 1;
 	if (p[0] >= 0xc2 && p[0] <= 0xdf && (p[1] & 0xc0) == 0x80)
 		return 2;
-	if ((p[0] & 0xf0) == 0xe0 && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80 && !(p[0] == 0xe0 && p[1] < 0xa0) && !(p[0] == 0xed && p[1] > 0x9f))
+	if ((p[0] & 0xf0) == 0xe0 && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80 && !(p[0] == 0xe0 && p[1] < 0xa0) &&
+	    !(p[0] == 0xed && p[1] > 0x9f))
 		return 3;
-	if (p[0] >= 0xf0 && p[0] <= 0xf4 && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80 && (p[3] & 0xc0) == 0x80 && !(p[0] == 0xf0 && p[1] < 0x90) &&
-	    !(p[0] == 0xf4 && p[1] > 0x8f))
+	if (p[0] >= 0xf0 && p[0] <= 0xf4 && (p[1] & 0xc0) == 0x80 && (p[2] & 0xc0) == 0x80 && (p[3] & 0xc0) == 0x80 &&
+	    !(p[0] == 0xf0 && p[1] < 0x90) && !(p[0] == 0xf4 && p[1] > 0x8f))
 		return 4;
 	return 0;
 }
@@ -45,7 +47,8 @@ int catalog_check_namespace(const char *ns, struct err *err)
 	int levels = 1, rc;
 
 	if (rest.n > NAMESPACE_BYTES_MAX)
-		return err_set(err, ERR_USAGE, "namespace: names may have at most %d bytes together", NAMESPACE_BYTES_MAX);
+		return err_set(err, ERR_USAGE, "namespace: names may have at most %d bytes together",
+		               NAMESPACE_BYTES_MAX);
 	for (const char *p = ns; *p; p++)
 		levels += *p == CATALOG_LEVEL_SEP;
 	if (levels > NAMESPACE_LEVELS_MAX)

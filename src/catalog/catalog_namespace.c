@@ -1,4 +1,5 @@
-/* src/catalog/catalog_namespace.c — namespaces of the built-in catalog: a name of levels and a JSON object of properties each.
+/* src/catalog/catalog_namespace.c — namespaces of the built-in catalog: a name of levels and a JSON object of
+ * properties each.
  *
  * Creating "a.b" makes "a" too when it is missing, so that every listed namespace can be loaded. */
 #include "catalog/catalog_sqlite_int.h"
@@ -18,10 +19,15 @@ static int check_properties(const struct sqlite_catalog *c, const json_t *proper
 	json_t *value;
 
 	if (!json_is_object(properties) || json_object_size(properties) > NS_PROPERTIES_MAX)
-		return err_set(err, ERR_USAGE, "namespace properties: must be an object of at most %d texts", NS_PROPERTIES_MAX);
-	json_object_foreach((json_t *)properties, key, value) {
-		if (!json_is_string(value) || json_string_length(value) > NS_PROPERTY_BYTES_MAX || !key[0] || strlen(key) > 1024)
-			return err_set(err, ERR_USAGE, "namespace properties: \"%.64s\" must be a text of at most %d bytes", key, NS_PROPERTY_BYTES_MAX);
+		return err_set(err, ERR_USAGE, "namespace properties: must be an object of at most %d texts",
+		               NS_PROPERTIES_MAX);
+	json_object_foreach((json_t *)properties, key, value)
+	{
+		if (!json_is_string(value) || json_string_length(value) > NS_PROPERTY_BYTES_MAX || !key[0] ||
+		    strlen(key) > 1024)
+			return err_set(err, ERR_USAGE,
+			               "namespace properties: \"%.64s\" must be a text of at most %d bytes", key,
+			               NS_PROPERTY_BYTES_MAX);
 	}
 	return location ? catalog_location_check(c, location, "namespace location", uri, sizeof uri, err) : 0;
 }
@@ -42,7 +48,8 @@ static int insert_levels(struct catalog_db *db, const char *ns, const char *prop
 		return rc;
 	rc = catalog_db_run(db, err, "INSERT OR IGNORE INTO namespaces VALUES (?, ?)", "ss", ns, properties);
 	if (!rc && sqlite3_changes(db->handle) == 0)
-		rc = err_set(err, ERR_EXISTS, "Namespace already exists: %s", catalog_namespace_text(ns, text, sizeof text));
+		rc = err_set(err, ERR_EXISTS, "Namespace already exists: %s",
+		             catalog_namespace_text(ns, text, sizeof text));
 	return rc;
 }
 
@@ -65,7 +72,8 @@ int catalog_sqlite_namespace_create(struct catalog *catalog, const char *ns, con
 	const char *json;
 	int rc;
 
-	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(ns, err)) || (properties && (rc = check_properties(c, properties, err))))
+	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(ns, err)) ||
+	    (properties && (rc = check_properties(c, properties, err))))
 		return rc;
 	wbuf_init(&text, 0);
 	if (properties)
@@ -92,9 +100,11 @@ static int load_properties(struct catalog_db *db, const char *ns, json_t **out, 
 		return rc;
 	rc = catalog_db_step(db, stmt, &row, err);
 	if (!rc && !row)
-		rc = err_set(err, ERR_NOT_FOUND, "Namespace does not exist: %s", catalog_namespace_text(ns, name, sizeof name));
+		rc = err_set(err, ERR_NOT_FOUND, "Namespace does not exist: %s",
+		             catalog_namespace_text(ns, name, sizeof name));
 	if (!rc) {
-		*out = json_parse(str_of((const char *)sqlite3_column_text(stmt, 0)), "catalog database: namespace properties", err);
+		*out = json_parse(str_of((const char *)sqlite3_column_text(stmt, 0)),
+		                  "catalog database: namespace properties", err);
 		rc = *out ? 0 : err->code;
 	}
 	sqlite3_finalize(stmt);
@@ -122,7 +132,8 @@ static void children_range(const char *ns, char *from, char *to, size_t size)
 
 static int drop_empty(struct catalog_db *db, const char *ns, struct err *err)
 {
-	static const char sql[] = "SELECT (SELECT count(*) FROM tables WHERE namespace = ?1), (SELECT count(*) FROM namespaces WHERE name > ?2 AND name < ?3)";
+	static const char sql[] =
+		"SELECT (SELECT count(*) FROM tables WHERE namespace = ?1), (SELECT count(*) FROM namespaces WHERE name > ?2 AND name < ?3)";
 	char from[600], to[600], text[600];
 	int64_t tables = 0, children = 0;
 	sqlite3_stmt *stmt;
@@ -142,8 +153,9 @@ static int drop_empty(struct catalog_db *db, const char *ns, struct err *err)
 	}
 	sqlite3_finalize(stmt);
 	if (!rc && tables + children > 0)
-		rc = err_set(err, ERR_NOT_EMPTY, "Namespace %s is not empty. Contains %d table(s) and %d child namespace(s).", catalog_namespace_text(ns, text, sizeof text), (int)tables,
-		             (int)children);
+		rc = err_set(err, ERR_NOT_EMPTY,
+		             "Namespace %s is not empty. Contains %d table(s) and %d child namespace(s).",
+		             catalog_namespace_text(ns, text, sizeof text), (int)tables, (int)children);
 	return rc ? rc : catalog_db_run(db, err, "DELETE FROM namespaces WHERE name = ?", "s", ns);
 }
 
@@ -152,32 +164,41 @@ int catalog_sqlite_namespace_drop(struct catalog *catalog, const char *ns, struc
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
 	int rc;
 
-	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(ns, err)) || (rc = catalog_db_begin(&c->writer, err)))
+	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(ns, err)) ||
+	    (rc = catalog_db_begin(&c->writer, err)))
 		return rc;
 	return finish(&c->writer, drop_empty(&c->writer, ns, err), err);
 }
 
 /* Removals first, then updates; each name goes into one list of the summary. */
-static int change_properties(json_t *properties, const json_t *removals, const json_t *updates, json_t *summary, struct err *err)
+static int change_properties(json_t *properties, const json_t *removals, const json_t *updates, json_t *summary,
+                             struct err *err)
 {
-	json_t *removed = json_object_get(summary, "removed"), *missing = json_object_get(summary, "missing"), *updated = json_object_get(summary, "updated"), *value;
+	json_t *removed = json_object_get(summary, "removed"), *missing = json_object_get(summary, "missing"),
+	       *updated = json_object_get(summary, "updated"), *value;
 	const char *key;
 	size_t i;
 
-	json_array_foreach(removals, i, value) {
+	json_array_foreach(removals, i, value)
+	{
 		if (!json_is_string(value))
 			return err_set(err, ERR_USAGE, "namespace properties: removals must be texts");
-		if (json_array_append(json_object_del(properties, json_string_value(value)) == 0 ? removed : missing, value))
+		if (json_array_append(json_object_del(properties, json_string_value(value)) == 0 ? removed : missing,
+		                      value))
 			return err_nomem(err);
 	}
-	json_object_foreach((json_t *)updates, key, value) {
+	json_object_foreach((json_t *)updates, key, value)
+	{
 		if (json_object_set(properties, key, value) || json_array_append_new(updated, json_string(key)))
 			return err_nomem(err);
 	}
-	return json_object_size(properties) > NS_PROPERTIES_MAX ? err_set(err, ERR_USAGE, "namespace properties: more than %d", NS_PROPERTIES_MAX) : 0;
+	return json_object_size(properties) > NS_PROPERTIES_MAX
+	               ? err_set(err, ERR_USAGE, "namespace properties: more than %d", NS_PROPERTIES_MAX)
+	               : 0;
 }
 
-static int update_row(struct catalog_db *db, const char *ns, const json_t *removals, const json_t *updates, json_t *summary, struct err *err)
+static int update_row(struct catalog_db *db, const char *ns, const json_t *removals, const json_t *updates,
+                      json_t *summary, struct err *err)
 {
 	json_t *properties;
 	struct wbuf text;
@@ -198,13 +219,15 @@ static int update_row(struct catalog_db *db, const char *ns, const json_t *remov
 	return rc;
 }
 
-int catalog_sqlite_namespace_update(struct catalog *catalog, const char *ns, const json_t *removals, const json_t *updates, json_t **summary, struct err *err)
+int catalog_sqlite_namespace_update(struct catalog *catalog, const char *ns, const json_t *removals,
+                                    const json_t *updates, json_t **summary, struct err *err)
 {
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
 	json_t *made;
 	int rc;
 
-	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(ns, err)) || (updates && (rc = check_properties(c, updates, err))))
+	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(ns, err)) ||
+	    (updates && (rc = check_properties(c, updates, err))))
 		return rc;
 	made = json_pack("{s:[],s:[],s:[]}", "removed", "updated", "missing");
 	if (!made)
@@ -220,7 +243,10 @@ int catalog_sqlite_namespace_update(struct catalog *catalog, const char *ns, con
 }
 
 /* Names are gathered under the lock and handed out without it, so that fn may call the catalog. */
-struct names { char **names; size_t n, cap; };
+struct names {
+	char **names;
+	size_t n, cap;
+};
 
 static int collect(struct catalog_db *db, sqlite3_stmt *stmt, struct names *out, struct err *err)
 {
@@ -249,7 +275,8 @@ static int hand_out(struct names *names, int rc, int (*fn)(void *arg, const char
 	return rc;
 }
 
-int catalog_sqlite_namespace_list(struct catalog *catalog, const char *parent, int (*fn)(void *arg, const char *ns), void *arg, struct err *err)
+int catalog_sqlite_namespace_list(struct catalog *catalog, const char *parent, int (*fn)(void *arg, const char *ns),
+                                  void *arg, struct err *err)
 {
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
 	struct names names = { 0 };
@@ -264,10 +291,13 @@ int catalog_sqlite_namespace_list(struct catalog *catalog, const char *parent, i
 		children_range(parent, from, to, sizeof from);
 		rc = catalog_namespace_exists(&c->reader, parent, err);
 		if (!rc)
-			rc = catalog_db_bind(&c->reader, &stmt, err, "SELECT name FROM namespaces WHERE name > ?1 AND name < ?2 AND instr(substr(name, length(?1) + 1), char(31)) = 0 ORDER BY name",
-			                     "ss", from, to);
+			rc = catalog_db_bind(
+				&c->reader, &stmt, err,
+				"SELECT name FROM namespaces WHERE name > ?1 AND name < ?2 AND instr(substr(name, length(?1) + 1), char(31)) = 0 ORDER BY name",
+				"ss", from, to);
 	} else {
-		rc = catalog_db_bind(&c->reader, &stmt, err, "SELECT name FROM namespaces WHERE instr(name, char(31)) = 0 ORDER BY name", "");
+		rc = catalog_db_bind(&c->reader, &stmt, err,
+		                     "SELECT name FROM namespaces WHERE instr(name, char(31)) = 0 ORDER BY name", "");
 	}
 	if (!rc) {
 		rc = collect(&c->reader, stmt, &names, err);
@@ -277,7 +307,8 @@ int catalog_sqlite_namespace_list(struct catalog *catalog, const char *parent, i
 	return hand_out(&names, rc, fn, arg);
 }
 
-int catalog_sqlite_table_list(struct catalog *catalog, const char *ns, int (*fn)(void *arg, const char *name), void *arg, struct err *err)
+int catalog_sqlite_table_list(struct catalog *catalog, const char *ns, int (*fn)(void *arg, const char *name),
+                              void *arg, struct err *err)
 {
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
 	struct names names = { 0 };
@@ -287,7 +318,8 @@ int catalog_sqlite_table_list(struct catalog *catalog, const char *ns, int (*fn)
 	monitor_lock(&c->reader.lock);
 	rc = catalog_namespace_exists(&c->reader, ns, err);
 	if (!rc)
-		rc = catalog_db_bind(&c->reader, &stmt, err, "SELECT name FROM tables WHERE namespace = ? ORDER BY name", "s", ns);
+		rc = catalog_db_bind(&c->reader, &stmt, err,
+		                     "SELECT name FROM tables WHERE namespace = ? ORDER BY name", "s", ns);
 	if (!rc) {
 		rc = collect(&c->reader, stmt, &names, err);
 		sqlite3_finalize(stmt);

@@ -29,14 +29,17 @@ int catalog_row_load(struct catalog_db *db, const char *ns, const char *name, st
 	sqlite3_stmt *stmt;
 	char text[600];
 	bool row;
-	int rc = catalog_db_bind(db, &stmt, err, "SELECT metadata_location, location FROM tables WHERE namespace = ? AND name = ?", "ss", ns, name);
+	int rc = catalog_db_bind(db, &stmt, err,
+	                         "SELECT metadata_location, location FROM tables WHERE namespace = ? AND name = ?",
+	                         "ss", ns, name);
 
 	*out = (struct catalog_row){ 0 };
 	if (rc)
 		return rc;
 	rc = catalog_db_step(db, stmt, &row, err);
 	if (!rc && !row)
-		rc = err_set(err, ERR_NOT_FOUND, "Table does not exist: %s.%s", catalog_namespace_text(ns, text, sizeof text), name);
+		rc = err_set(err, ERR_NOT_FOUND, "Table does not exist: %s.%s",
+		             catalog_namespace_text(ns, text, sizeof text), name);
 	if (!rc) {
 		out->metadata_location = column_dup(stmt, 0);
 		out->location = column_dup(stmt, 1);
@@ -68,11 +71,13 @@ int catalog_namespace_exists(struct catalog_db *db, const char *ns, struct err *
 	if (!rc)
 		rc = any_row(db, stmt, &row, err);
 	if (!rc && !row)
-		rc = err_set(err, ERR_NOT_FOUND, "Namespace does not exist: %s", catalog_namespace_text(ns, text, sizeof text));
+		rc = err_set(err, ERR_NOT_FOUND, "Namespace does not exist: %s",
+		             catalog_namespace_text(ns, text, sizeof text));
 	return rc;
 }
 
-int catalog_row_insert(struct catalog_db *db, const char *ns, const char *name, const char *metadata_location, const char *uuid, const char *location, struct err *err)
+int catalog_row_insert(struct catalog_db *db, const char *ns, const char *name, const char *metadata_location,
+                       const char *uuid, const char *location, struct err *err)
 {
 	struct catalog_row row;
 	char text[600];
@@ -83,18 +88,22 @@ int catalog_row_insert(struct catalog_db *db, const char *ns, const char *name, 
 	rc = catalog_row_load(db, ns, name, &row, err);
 	if (rc == 0) {
 		catalog_row_clear(&row);
-		return err_set(err, ERR_EXISTS, "Table already exists: %s.%s", catalog_namespace_text(ns, text, sizeof text), name);
+		return err_set(err, ERR_EXISTS, "Table already exists: %s.%s",
+		               catalog_namespace_text(ns, text, sizeof text), name);
 	}
 	if (rc != ERR_NOT_FOUND)
 		return rc;
 	rc = catalog_location_free(db, ns, name, location, err);
 	if (rc)
 		return rc;
-	return catalog_db_run(db, err, "INSERT INTO tables (namespace, name, metadata_location, uuid, location) VALUES (?, ?, ?, ?, ?)", "sssss", ns, name, metadata_location,
-	                      uuid, location);
+	return catalog_db_run(
+		db, err,
+		"INSERT INTO tables (namespace, name, metadata_location, uuid, location) VALUES (?, ?, ?, ?, ?)",
+		"sssss", ns, name, metadata_location, uuid, location);
 }
 
-int catalog_sqlite_position_load(struct catalog *catalog, const char *pipeline, struct catalog_position *out, struct err *err)
+int catalog_sqlite_position_load(struct catalog *catalog, const char *pipeline, struct catalog_position *out,
+                                 struct err *err)
 {
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
 	sqlite3_stmt *stmt;
@@ -102,24 +111,26 @@ int catalog_sqlite_position_load(struct catalog *catalog, const char *pipeline, 
 	int rc;
 
 	monitor_lock(&c->reader.lock);
-	rc = catalog_db_bind(&c->reader, &stmt, err, "SELECT lsn, system_id, timeline, writer_epoch FROM positions WHERE pipeline = ?", "s", pipeline);
+	rc = catalog_db_bind(&c->reader, &stmt, err,
+	                     "SELECT lsn, system_id, timeline, writer_epoch FROM positions WHERE pipeline = ?", "s",
+	                     pipeline);
 	if (!rc) {
 		rc = catalog_db_step(&c->reader, stmt, &row, err);
 		if (!rc && !row)
 			rc = err_set(err, ERR_NOT_FOUND, "pipeline %s has no stored position", pipeline);
 		if (!rc)
-			*out = (struct catalog_position){ .pipeline = pipeline, .lsn = (uint64_t)sqlite3_column_int64(stmt, 0), .system_id = (uint64_t)sqlite3_column_int64(stmt, 1),
-				.timeline = (uint32_t)sqlite3_column_int64(stmt, 2), .writer_epoch = (uint64_t)sqlite3_column_int64(stmt, 3) };
+			*out = (struct catalog_position){ .pipeline = pipeline,
+				                          .lsn = (uint64_t)sqlite3_column_int64(stmt, 0),
+				                          .system_id = (uint64_t)sqlite3_column_int64(stmt, 1),
+				                          .timeline = (uint32_t)sqlite3_column_int64(stmt, 2),
+				                          .writer_epoch = (uint64_t)sqlite3_column_int64(stmt, 3) };
 		sqlite3_finalize(stmt);
 	}
 	monitor_unlock(&c->reader.lock);
 	return rc;
 }
 
-static void decref(void *json)
-{
-	json_decref(json);
-}
+static void decref(void *json) { json_decref(json); }
 
 static void close_catalog(struct catalog *catalog)
 {

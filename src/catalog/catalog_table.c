@@ -1,4 +1,5 @@
-/* src/catalog/catalog_table.c — tables of the built-in catalog outside of commits: create, load, register, drop, rename. */
+/* src/catalog/catalog_table.c — tables of the built-in catalog outside of commits: create, load, register, drop,
+ * rename. */
 #include "catalog/catalog_sqlite_int.h"
 
 #include <stdio.h>
@@ -9,7 +10,8 @@
 
 #define LOAD_TRIES 5
 
-static int load_row(struct sqlite_catalog *c, const char *ns, const char *name, struct catalog_row *row, struct err *err)
+static int load_row(struct sqlite_catalog *c, const char *ns, const char *name, struct catalog_row *row,
+                    struct err *err)
 {
 	int rc;
 
@@ -19,7 +21,8 @@ static int load_row(struct sqlite_catalog *c, const char *ns, const char *name, 
 	return rc;
 }
 
-int catalog_sqlite_table_load(struct catalog *catalog, const char *ns, const char *name, struct catalog_table *out, struct err *err)
+int catalog_sqlite_table_load(struct catalog *catalog, const char *ns, const char *name, struct catalog_table *out,
+                              struct err *err)
 {
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
 	struct catalog_row row;
@@ -39,19 +42,24 @@ int catalog_sqlite_table_load(struct catalog *catalog, const char *ns, const cha
 		}
 		catalog_row_clear(&row);
 	}
-	return rc == ERR_NOT_FOUND ? err_set(err, ERR_CORRUPT, "table %s: its metadata file is missing: %s", name, err ? err->text : local.text) : rc;
+	return rc == ERR_NOT_FOUND ? err_set(err, ERR_CORRUPT, "table %s: its metadata file is missing: %s", name,
+	                                     err ? err->text : local.text)
+	                           : rc;
 }
 
 /* Puts a new row in and hands the table out; metadata and metadata_location are borrowed. */
-static int insert(struct sqlite_catalog *c, const char *ns, const char *name, const char *metadata_location, json_t *metadata, bool *unknown, struct err *err)
+static int insert(struct sqlite_catalog *c, const char *ns, const char *name, const char *metadata_location,
+                  json_t *metadata, bool *unknown, struct err *err)
 {
 	char location[CATALOG_URI_MAX];
-	int rc = catalog_location_check(c, json_get_str(metadata, "location", ""), "location", location, sizeof location, err);
+	int rc = catalog_location_check(c, json_get_str(metadata, "location", ""), "location", location,
+	                                sizeof location, err);
 
 	*unknown = false;
 	if (rc || (rc = catalog_db_begin(&c->writer, err)))
 		return rc;
-	rc = catalog_row_insert(&c->writer, ns, name, metadata_location, json_get_str(metadata, "table-uuid", ""), location, err);
+	rc = catalog_row_insert(&c->writer, ns, name, metadata_location, json_get_str(metadata, "table-uuid", ""),
+	                        location, err);
 	if (rc) {
 		catalog_db_rollback(&c->writer);
 		return rc;
@@ -60,19 +68,22 @@ static int insert(struct sqlite_catalog *c, const char *ns, const char *name, co
 	if (!rc)
 		catalog_cache_put(c, metadata_location, metadata, NULL);
 	else if (*unknown)
-		rc = err_set(err, ERR_COMMIT_UNKNOWN, "table %s: it is not known whether it was created; load it to find out", name);
+		rc = err_set(err, ERR_COMMIT_UNKNOWN,
+		             "table %s: it is not known whether it was created; load it to find out", name);
 	return rc;
 }
 
 /* Names, an existing table and the location, before anything is written. */
-static int create_checks(struct sqlite_catalog *c, const char *ns, const char *name, const json_t *request, const char *uuid, char *location, struct err *err)
+static int create_checks(struct sqlite_catalog *c, const char *ns, const char *name, const json_t *request,
+                         const char *uuid, char *location, struct err *err)
 {
 	const char *own = json_get_str(request, "location", NULL);
 	struct catalog_row row;
 	char text[600];
 	int rc;
 
-	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(ns, err)) || (rc = catalog_check_table_name(name, err)))
+	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(ns, err)) ||
+	    (rc = catalog_check_table_name(name, err)))
 		return rc;
 	monitor_lock(&c->reader.lock);
 	rc = catalog_namespace_exists(&c->reader, ns, err);
@@ -82,7 +93,8 @@ static int create_checks(struct sqlite_catalog *c, const char *ns, const char *n
 	rc = load_row(c, ns, name, &row, err);
 	catalog_row_clear(&row);
 	if (rc == 0)
-		return err_set(err, ERR_EXISTS, "Table already exists: %s.%s", catalog_namespace_text(ns, text, sizeof text), name);
+		return err_set(err, ERR_EXISTS, "Table already exists: %s.%s",
+		               catalog_namespace_text(ns, text, sizeof text), name);
 	if (rc != ERR_NOT_FOUND)
 		return rc;
 	if ((rc = catalog_properties_check(c, json_object_get(request, "properties"), err)))
@@ -99,7 +111,8 @@ static int create_checks(struct sqlite_catalog *c, const char *ns, const char *n
 }
 
 /* File, sync, row. Takes over metadata into out. */
-static int create_stored(struct sqlite_catalog *c, const char *ns, const char *name, json_t *metadata, struct catalog_table *out, struct err *err)
+static int create_stored(struct sqlite_catalog *c, const char *ns, const char *name, json_t *metadata,
+                         struct catalog_table *out, struct err *err)
 {
 	char *location = NULL;
 	bool unknown = false;
@@ -120,7 +133,8 @@ static int create_stored(struct sqlite_catalog *c, const char *ns, const char *n
 	return 0;
 }
 
-int catalog_sqlite_table_create(struct catalog *catalog, const char *ns, const json_t *request, struct catalog_table *out, struct err *err)
+int catalog_sqlite_table_create(struct catalog *catalog, const char *ns, const json_t *request,
+                                struct catalog_table *out, struct err *err)
 {
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
 	const char *name = json_get_str(request, "name", "");
@@ -144,18 +158,22 @@ int catalog_sqlite_table_create(struct catalog *catalog, const char *ns, const j
 }
 
 /* The registered file replaces an existing table's pointer. */
-static int replace_row(struct sqlite_catalog *c, const char *ns, const char *name, const char *metadata_location, const json_t *metadata, struct err *err)
+static int replace_row(struct sqlite_catalog *c, const char *ns, const char *name, const char *metadata_location,
+                       const json_t *metadata, struct err *err)
 {
 	char location[CATALOG_URI_MAX];
 	bool unknown;
-	int rc = catalog_location_check(c, json_get_str(metadata, "location", ""), "location", location, sizeof location, err);
+	int rc = catalog_location_check(c, json_get_str(metadata, "location", ""), "location", location,
+	                                sizeof location, err);
 
 	if (rc || (rc = catalog_db_begin(&c->writer, err)))
 		return rc;
 	rc = catalog_location_free(&c->writer, ns, name, location, err);
 	if (!rc)
-		rc = catalog_db_run(&c->writer, err, "UPDATE tables SET previous = metadata_location, metadata_location = ?, uuid = ?, location = ? WHERE namespace = ? AND name = ?", "sssss",
-		                    metadata_location, json_get_str(metadata, "table-uuid", ""), location, ns, name);
+		rc = catalog_db_run(
+			&c->writer, err,
+			"UPDATE tables SET previous = metadata_location, metadata_location = ?, uuid = ?, location = ? WHERE namespace = ? AND name = ?",
+			"sssss", metadata_location, json_get_str(metadata, "table-uuid", ""), location, ns, name);
 	if (rc) {
 		catalog_db_rollback(&c->writer);
 		return rc;
@@ -163,7 +181,9 @@ static int replace_row(struct sqlite_catalog *c, const char *ns, const char *nam
 	return catalog_db_commit(&c->writer, &unknown, err);
 }
 
-int catalog_sqlite_table_register(struct catalog *catalog, const char *ns, const char *name, const char *metadata_location, bool overwrite, struct catalog_table *out, struct err *err)
+int catalog_sqlite_table_register(struct catalog *catalog, const char *ns, const char *name,
+                                  const char *metadata_location, bool overwrite, struct catalog_table *out,
+                                  struct err *err)
 {
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
 	char location[CATALOG_URI_MAX];
@@ -173,7 +193,8 @@ int catalog_sqlite_table_register(struct catalog *catalog, const char *ns, const
 	int rc;
 
 	*out = (struct catalog_table){ 0 };
-	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(ns, err)) || (rc = catalog_check_table_name(name, err)) ||
+	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(ns, err)) ||
+	    (rc = catalog_check_table_name(name, err)) ||
 	    (rc = catalog_location_check(c, metadata_location, "metadata-location", location, sizeof location, err)))
 		return rc;
 	monitor_lock(&c->reader.lock);
@@ -213,7 +234,8 @@ int catalog_sqlite_table_drop(struct catalog *catalog, const char *ns, const cha
 		return rc;
 	rc = catalog_row_load(&c->writer, ns, name, &row, err);
 	if (!rc)
-		rc = catalog_db_run(&c->writer, err, "DELETE FROM tables WHERE namespace = ? AND name = ?", "ss", ns, name);
+		rc = catalog_db_run(&c->writer, err, "DELETE FROM tables WHERE namespace = ? AND name = ?", "ss", ns,
+		                    name);
 	if (rc) {
 		catalog_db_rollback(&c->writer);
 	} else {
@@ -225,7 +247,8 @@ int catalog_sqlite_table_drop(struct catalog *catalog, const char *ns, const cha
 	return rc;
 }
 
-static int rename_row(struct catalog_db *db, const char *ns, const char *name, const char *to_ns, const char *to_name, struct err *err)
+static int rename_row(struct catalog_db *db, const char *ns, const char *name, const char *to_ns, const char *to_name,
+                      struct err *err)
 {
 	struct catalog_row row;
 	char text[600];
@@ -237,20 +260,23 @@ static int rename_row(struct catalog_db *db, const char *ns, const char *name, c
 	rc = catalog_row_load(db, to_ns, to_name, &row, err);
 	catalog_row_clear(&row);
 	if (rc == 0)
-		return err_set(err, ERR_EXISTS, "Table already exists: %s.%s", catalog_namespace_text(to_ns, text, sizeof text), to_name);
+		return err_set(err, ERR_EXISTS, "Table already exists: %s.%s",
+		               catalog_namespace_text(to_ns, text, sizeof text), to_name);
 	if (rc != ERR_NOT_FOUND)
 		return rc;
-	return catalog_db_run(db, err, "UPDATE tables SET namespace = ?, name = ? WHERE namespace = ? AND name = ?", "ssss", to_ns, to_name, ns, name);
+	return catalog_db_run(db, err, "UPDATE tables SET namespace = ?, name = ? WHERE namespace = ? AND name = ?",
+	                      "ssss", to_ns, to_name, ns, name);
 }
 
-int catalog_sqlite_table_rename(struct catalog *catalog, const char *ns, const char *name, const char *to_ns, const char *to_name, struct err *err)
+int catalog_sqlite_table_rename(struct catalog *catalog, const char *ns, const char *name, const char *to_ns,
+                                const char *to_name, struct err *err)
 {
 	struct sqlite_catalog *c = (struct sqlite_catalog *)catalog;
 	bool unknown;
 	int rc;
 
-	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(to_ns, err)) || (rc = catalog_check_table_name(to_name, err)) ||
-	    (rc = catalog_db_begin(&c->writer, err)))
+	if ((rc = catalog_writable(c, err)) || (rc = catalog_check_namespace(to_ns, err)) ||
+	    (rc = catalog_check_table_name(to_name, err)) || (rc = catalog_db_begin(&c->writer, err)))
 		return rc;
 	rc = rename_row(&c->writer, ns, name, to_ns, to_name, err);
 	if (rc) {

@@ -1,7 +1,8 @@
 /* src/catalog/rest_commit.c — commits over REST: one table, or several in a transaction.
  *
- * What clients do with an answer decides its status: 409 CommitFailedException is tried again on fresh metadata; 500, 502, 503 and 504 mean "unknown" and
- * keep the client's files; everything else is final and lets it delete them. So a commit proven not done for a passing reason is a 409. */
+ * What clients do with an answer decides its status: 409 CommitFailedException is tried again on fresh metadata; 500,
+ * 502, 503 and 504 mean "unknown" and keep the client's files; everything else is final and lets it delete them. So a
+ * commit proven not done for a passing reason is a 409. */
 #include "catalog/rest_int.h"
 
 #include "base/mem.h"
@@ -27,7 +28,8 @@ static json_t *list_of(const json_t *object, const char *key, json_t *empty)
 
 static int send_committed(struct rest_call *call, struct catalog_table *table, struct err *err)
 {
-	json_t *body = json_pack("{s:s,s:O}", "metadata-location", table->metadata_location, "metadata", table->metadata);
+	json_t *body =
+		json_pack("{s:s,s:O}", "metadata-location", table->metadata_location, "metadata", table->metadata);
 
 	catalog_table_clear(table);
 	return rest_send(call, 200, body, err);
@@ -60,17 +62,21 @@ int rest_table_commit(struct rest_call *call, struct err *err)
 	json_decref(empty);
 	/* The table is changed: an answer that cannot be made now must not read as "not done". */
 	if (!rc && send_committed(call, &commit.result, err))
-		return err_set(err, ERR_COMMIT_UNKNOWN, "the commit is done, but there was no memory for the answer; load the table");
+		return err_set(err, ERR_COMMIT_UNKNOWN,
+		               "the commit is done, but there was no memory for the answer; load the table");
 	return rc ? commit_failed(call, rc, result, call->ns) : 0;
 }
 
-static int read_changes(struct rest_call *call, const json_t *changes, struct catalog_commit *commits, json_t *empty, struct err *err)
+static int read_changes(struct rest_call *call, const json_t *changes, struct catalog_commit *commits, json_t *empty,
+                        struct err *err)
 {
 	size_t i;
 	json_t *change;
 
-	json_array_foreach(changes, i, change) {
-		int rc = rest_identifier_of(call, json_object_get(change, "identifier"), &commits[i].namespace_, &commits[i].table, err);
+	json_array_foreach(changes, i, change)
+	{
+		int rc = rest_identifier_of(call, json_object_get(change, "identifier"), &commits[i].namespace_,
+		                            &commits[i].table, err);
 		if (rc)
 			return rc;
 		commits[i].requirements = list_of(change, "requirements", empty);

@@ -9,11 +9,11 @@ struct rest_call {
 	struct catalog *catalog;
 	const struct http_request *request;
 	struct http_response *response;
-	const char *ns, *table;  /* from the path, decoded; NULL when the route has none */
-	json_t *body;            /* parsed; NULL for routes without one */
-	const char *missing;     /* error type that ERR_NOT_FOUND becomes */
-	int status;              /* of an error that is not the code's own (422); 0: by code */
-	const char *type;        /* with status */
+	const char *ns, *table; /* from the path, decoded; NULL when the route has none */
+	json_t *body;           /* parsed; NULL for routes without one */
+	const char *missing;    /* error type that ERR_NOT_FOUND becomes */
+	int status;             /* of an error that is not the code's own (422); 0: by code */
+	const char *type;       /* with status */
 };
 
 /* A handler sends the answer and returns 0, or returns an error code with err filled. */
@@ -26,7 +26,8 @@ json_t *rest_levels(const char *ns);
 /* The reverse, into the arena; ERR_USAGE for anything but a list of texts. */
 int rest_namespace_of(struct rest_call *call, const json_t *levels, const char **out, struct err *err);
 /* {"namespace": [...], "name": "..."} */
-int rest_identifier_of(struct rest_call *call, const json_t *identifier, const char **ns, const char **name, struct err *err);
+int rest_identifier_of(struct rest_call *call, const json_t *identifier, const char **ns, const char **name,
+                       struct err *err);
 /* When a name was not found: whether it is the namespace that is missing. */
 bool rest_namespace_missing(struct rest_call *call, const char *ns);
 
@@ -34,13 +35,14 @@ bool rest_namespace_missing(struct rest_call *call, const char *ns);
 struct rest_page {
 	struct rest_call *call;
 	json_t *items;
-	char *after;          /* NULL: from the start */
-	int64_t size, taken;  /* size 0: all */
-	const char *last;     /* last name taken, in the arena */
+	char *after;         /* NULL: from the start */
+	int64_t size, taken; /* size 0: all */
+	const char *last;    /* last name taken, in the arena */
 	bool more;
 	json_t *(*item)(struct rest_call *call, const char *name);
 };
-int rest_page_begin(struct rest_page *page, struct rest_call *call, json_t *(*item)(struct rest_call *, const char *), struct err *err);
+int rest_page_begin(struct rest_page *page, struct rest_call *call, json_t *(*item)(struct rest_call *, const char *),
+                    struct err *err);
 int rest_page_take(void *page, const char *name); /* for catalog_ops lists */
 /* Sends {"<member>": items, "next-page-token": ...}; rc is what the list returned. Frees items. */
 int rest_page_end(struct rest_page *page, const char *member, int rc, struct err *err);

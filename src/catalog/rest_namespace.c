@@ -30,7 +30,9 @@ int rest_namespace_list(struct rest_call *call, struct err *err)
 /* {"namespace", "properties"}; takes properties. */
 static int send_namespace(struct rest_call *call, const char *ns, json_t *properties, struct err *err)
 {
-	json_t *levels = rest_levels(ns), *body = levels && properties ? json_pack("{s:O,s:O}", "namespace", levels, "properties", properties) : NULL;
+	json_t *levels = rest_levels(ns),
+	       *body = levels && properties ? json_pack("{s:O,s:O}", "namespace", levels, "properties", properties)
+	                                    : NULL;
 
 	json_decref(levels);
 	json_decref(properties);
@@ -84,19 +86,23 @@ static int check_overlap(struct rest_call *call, const json_t *removals, const j
 	json_t *key;
 	size_t i;
 
-	json_array_foreach(removals, i, key) {
+	json_array_foreach(removals, i, key)
+	{
 		if (!json_is_string(key) || !json_object_get(updates, json_string_value(key)))
 			continue;
 		call->status = 422;
 		call->type = "UnprocessableEntityException";
-		return err_set(err, ERR_USAGE, "Invalid namespace update, cannot simultaneously set and remove keys: [%s]", json_string_value(key));
+		return err_set(err, ERR_USAGE,
+		               "Invalid namespace update, cannot simultaneously set and remove keys: [%s]",
+		               json_string_value(key));
 	}
 	return 0;
 }
 
 int rest_namespace_properties(struct rest_call *call, struct err *err)
 {
-	const json_t *removals = json_object_get(call->body, "removals"), *updates = json_object_get(call->body, "updates");
+	const json_t *removals = json_object_get(call->body, "removals"),
+		     *updates = json_object_get(call->body, "updates");
 	json_t *summary = NULL;
 	int rc;
 

@@ -9,8 +9,8 @@
 
 #define SEGMENTS_MAX 8
 
-/* What is served: method, path below /v1 ("*": a namespace, "+": a table), handler, whether it has a JSON body, what a missing object is called.
- * rest_config answers the `endpoints` list from the same rows. */
+/* What is served: method, path below /v1 ("*": a namespace, "+": a table), handler, whether it has a JSON body, what
+ * a missing object is called. rest_config answers the `endpoints` list from the same rows. */
 struct route {
 	const char *method;
 	const char *path[SEGMENTS_MAX];
@@ -28,18 +28,73 @@ static const struct route routes[] = {
 	{ "POST", { "namespaces" }, rest_namespace_create, true, NS, "POST /v1/{prefix}/namespaces" },
 	{ "GET", { "namespaces", "*" }, rest_namespace_load, false, NS, "GET /v1/{prefix}/namespaces/{namespace}" },
 	{ "HEAD", { "namespaces", "*" }, rest_namespace_head, false, NS, "HEAD /v1/{prefix}/namespaces/{namespace}" },
-	{ "DELETE", { "namespaces", "*" }, rest_namespace_drop, false, NS, "DELETE /v1/{prefix}/namespaces/{namespace}" },
-	{ "POST", { "namespaces", "*", "properties" }, rest_namespace_properties, true, NS, "POST /v1/{prefix}/namespaces/{namespace}/properties" },
-	{ "GET", { "namespaces", "*", "tables" }, rest_table_list, false, NS, "GET /v1/{prefix}/namespaces/{namespace}/tables" },
-	{ "POST", { "namespaces", "*", "tables" }, rest_table_create, true, NS, "POST /v1/{prefix}/namespaces/{namespace}/tables" },
-	{ "GET", { "namespaces", "*", "tables", "+" }, rest_table_load, false, TABLE, "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}" },
-	{ "HEAD", { "namespaces", "*", "tables", "+" }, rest_table_head, false, TABLE, "HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}" },
-	{ "POST", { "namespaces", "*", "tables", "+" }, rest_table_commit, true, TABLE, "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}" },
-	{ "DELETE", { "namespaces", "*", "tables", "+" }, rest_table_drop, false, TABLE, "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}" },
-	{ "POST", { "namespaces", "*", "register" }, rest_table_register, true, NS, "POST /v1/{prefix}/namespaces/{namespace}/register" },
-	{ "POST", { "namespaces", "*", "tables", "+", "metrics" }, rest_table_metrics, true, TABLE, "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics" },
+	{ "DELETE",
+	  { "namespaces", "*" },
+	  rest_namespace_drop,
+	  false,
+	  NS,
+	  "DELETE /v1/{prefix}/namespaces/{namespace}" },
+	{ "POST",
+	  { "namespaces", "*", "properties" },
+	  rest_namespace_properties,
+	  true,
+	  NS,
+	  "POST /v1/{prefix}/namespaces/{namespace}/properties" },
+	{ "GET",
+	  { "namespaces", "*", "tables" },
+	  rest_table_list,
+	  false,
+	  NS,
+	  "GET /v1/{prefix}/namespaces/{namespace}/tables" },
+	{ "POST",
+	  { "namespaces", "*", "tables" },
+	  rest_table_create,
+	  true,
+	  NS,
+	  "POST /v1/{prefix}/namespaces/{namespace}/tables" },
+	{ "GET",
+	  { "namespaces", "*", "tables", "+" },
+	  rest_table_load,
+	  false,
+	  TABLE,
+	  "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}" },
+	{ "HEAD",
+	  { "namespaces", "*", "tables", "+" },
+	  rest_table_head,
+	  false,
+	  TABLE,
+	  "HEAD /v1/{prefix}/namespaces/{namespace}/tables/{table}" },
+	{ "POST",
+	  { "namespaces", "*", "tables", "+" },
+	  rest_table_commit,
+	  true,
+	  TABLE,
+	  "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}" },
+	{ "DELETE",
+	  { "namespaces", "*", "tables", "+" },
+	  rest_table_drop,
+	  false,
+	  TABLE,
+	  "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}" },
+	{ "POST",
+	  { "namespaces", "*", "register" },
+	  rest_table_register,
+	  true,
+	  NS,
+	  "POST /v1/{prefix}/namespaces/{namespace}/register" },
+	{ "POST",
+	  { "namespaces", "*", "tables", "+", "metrics" },
+	  rest_table_metrics,
+	  true,
+	  TABLE,
+	  "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}/metrics" },
 	{ "POST", { "tables", "rename" }, rest_table_rename, true, TABLE, "POST /v1/{prefix}/tables/rename" },
-	{ "POST", { "transactions", "commit" }, rest_transaction, true, TABLE, "POST /v1/{prefix}/transactions/commit" },
+	{ "POST",
+	  { "transactions", "commit" },
+	  rest_transaction,
+	  true,
+	  TABLE,
+	  "POST /v1/{prefix}/transactions/commit" },
 };
 #define N_ROUTES (sizeof routes / sizeof routes[0])
 
@@ -63,7 +118,10 @@ int rest_send_empty(struct rest_call *call, int status)
 
 static void error_kind(const struct rest_call *call, int code, int *status, const char **type)
 {
-	static const struct { int code, status; const char *type; } kinds[] = {
+	static const struct {
+		int code, status;
+		const char *type;
+	} kinds[] = {
 		{ ERR_USAGE, 400, "BadRequestException" },
 		{ ERR_LIMIT, 400, "BadRequestException" },
 		{ ERR_EXISTS, 409, "AlreadyExistsException" },
@@ -104,7 +162,8 @@ static void send_error(struct rest_call *call, const struct err *err)
 
 	error_kind(call, err->code, &status, &type);
 	if (status >= 500)
-		log_error("catalog", "%.*s %.*s: %s", STR_FMT(call->request->method), STR_FMT(call->request->path), err->text);
+		log_error("catalog", "%.*s %.*s: %s", STR_FMT(call->request->method), STR_FMT(call->request->path),
+		          err->text);
 	wbuf_reset(body);
 	wbuf_putz(body, "{\"error\":{\"message\":");
 	wbuf_put_json_str(body, str_of(err->text));
@@ -137,15 +196,19 @@ int rest_namespace_of(struct rest_call *call, const json_t *levels, const char *
 
 	if (!json_is_array(levels) || json_array_size(levels) == 0 || json_array_size(levels) > 16)
 		return err_set(err, ERR_USAGE, "namespace: must be a list of 1 to 16 texts");
-	json_array_foreach(levels, i, level) {
-		if (!json_is_string(level) || json_string_length(level) == 0 || strchr(json_string_value(level), '\x1f'))
-			return err_set(err, ERR_USAGE, "namespace: a level must be a text, not empty and without control characters");
+	json_array_foreach(levels, i, level)
+	{
+		if (!json_is_string(level) || json_string_length(level) == 0 ||
+		    strchr(json_string_value(level), '\x1f'))
+			return err_set(err, ERR_USAGE,
+			               "namespace: a level must be a text, not empty and without control characters");
 		n += json_string_length(level) + 1;
 	}
 	joined = at = arena_alloc(call->request->arena, n);
 	if (!joined)
 		return err_nomem(err);
-	json_array_foreach(levels, i, level) {
+	json_array_foreach(levels, i, level)
+	{
 		if (i > 0)
 			*at++ = '\x1f';
 		memcpy(at, json_string_value(level), json_string_length(level));
@@ -156,7 +219,8 @@ int rest_namespace_of(struct rest_call *call, const json_t *levels, const char *
 	return 0;
 }
 
-int rest_identifier_of(struct rest_call *call, const json_t *identifier, const char **ns, const char **name, struct err *err)
+int rest_identifier_of(struct rest_call *call, const json_t *identifier, const char **ns, const char **name,
+                       struct err *err)
 {
 	int rc;
 
@@ -181,10 +245,7 @@ bool rest_namespace_missing(struct rest_call *call, const char *ns)
 
 /* --- pages --- */
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+static int hex_digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
 
 static char *token_decode(struct arena *arena, struct str token)
 {
@@ -214,7 +275,8 @@ static json_t *token_encode(const char *name)
 	return token;
 }
 
-int rest_page_begin(struct rest_page *page, struct rest_call *call, json_t *(*item)(struct rest_call *, const char *), struct err *err)
+int rest_page_begin(struct rest_page *page, struct rest_call *call, json_t *(*item)(struct rest_call *, const char *),
+                    struct err *err)
 {
 	struct str token = http_query_get(call->request, "pageToken"), size = http_query_get(call->request, "pageSize");
 
@@ -243,7 +305,9 @@ int rest_page_take(void *arg, const char *name)
 	page->taken++;
 	if (page->size)
 		page->last = arena_strdup(page->call->request->arena, str_of(name));
-	return json_array_append_new(page->items, page->item(page->call, name)) || (page->size && !page->last) ? ERR_NOMEM : 0;
+	return json_array_append_new(page->items, page->item(page->call, name)) || (page->size && !page->last)
+	               ? ERR_NOMEM
+	               : 0;
 }
 
 int rest_page_end(struct rest_page *page, const char *member, int rc, struct err *err)
@@ -276,7 +340,9 @@ int rest_config(struct rest_call *call, struct err *err)
 			endpoints = NULL;
 		}
 	}
-	return rest_send(call, 200, endpoints ? json_pack("{s:{},s:{},s:o}", "defaults", "overrides", "endpoints", endpoints) : NULL, err);
+	return rest_send(
+		call, 200,
+		endpoints ? json_pack("{s:{},s:{},s:o}", "defaults", "overrides", "endpoints", endpoints) : NULL, err);
 }
 
 /* --- routing --- */
@@ -318,7 +384,8 @@ static const struct route *find_route(struct rest_call *call, const struct str *
 			continue;
 		if (str_eqz(call->request->method, routes[i].method))
 			return &routes[i];
-		snprintf(allow + strlen(allow), sizeof allow - strlen(allow), "%s%s", allow[0] ? ", " : "", routes[i].method);
+		snprintf(allow + strlen(allow), sizeof allow - strlen(allow), "%s%s", allow[0] ? ", " : "",
+		         routes[i].method);
 	}
 	if (allow[0]) {
 		http_response_header(call->response, "Allow", allow);
@@ -328,7 +395,9 @@ static const struct route *find_route(struct rest_call *call, const struct str *
 	} else {
 		call->status = 404;
 		call->type = "NotFoundException";
-		err_set(&err, ERR_USAGE, "No route for request: %.*s %.200s", STR_FMT(call->request->method), call->request->path.n < 200 ? arena_strdup(call->request->arena, call->request->path) : "(long path)");
+		err_set(&err, ERR_USAGE, "No route for request: %.*s %.200s", STR_FMT(call->request->method),
+		        call->request->path.n < 200 ? arena_strdup(call->request->arena, call->request->path)
+		                                    : "(long path)");
 	}
 	send_error(call, &err);
 	return NULL;
@@ -337,7 +406,9 @@ static const struct route *find_route(struct rest_call *call, const struct str *
 static int decode_names(struct rest_call *call, const struct route *route, const struct str *segments, struct err *err)
 {
 	for (size_t i = 0; i < SEGMENTS_MAX && route->path[i]; i++) {
-		const char **out = strcmp(route->path[i], "*") == 0 ? &call->ns : strcmp(route->path[i], "+") == 0 ? &call->table : NULL;
+		const char **out = strcmp(route->path[i], "*") == 0   ? &call->ns
+		                   : strcmp(route->path[i], "+") == 0 ? &call->table
+		                                                      : NULL;
 		struct str decoded;
 		if (!out)
 			continue;
@@ -373,7 +444,10 @@ static int read_body(struct rest_call *call, struct err *err)
 
 void rest_handle(void *ctx, const struct http_request *request, struct http_response *response)
 {
-	struct rest_call call = { .catalog = ((struct rest_server *)ctx)->catalog, .request = request, .response = response, .missing = "NotFoundException" };
+	struct rest_call call = { .catalog = ((struct rest_server *)ctx)->catalog,
+		                  .request = request,
+		                  .response = response,
+		                  .missing = "NotFoundException" };
 	struct str segments[SEGMENTS_MAX];
 	const struct route *route;
 	struct err err = { 0 };

@@ -9,7 +9,8 @@
 
 static json_t *table_item(struct rest_call *call, const char *name)
 {
-	json_t *levels = rest_levels(call->ns), *item = levels ? json_pack("{s:O,s:s}", "namespace", levels, "name", name) : NULL;
+	json_t *levels = rest_levels(call->ns),
+	       *item = levels ? json_pack("{s:O,s:s}", "namespace", levels, "name", name) : NULL;
 
 	json_decref(levels);
 	return item;
@@ -54,14 +55,17 @@ static bool etag_matches(struct str list, const char *etag)
 /* LoadTableResult; takes table's content. refs_only: snapshots=refs. A staged table has no location. */
 static int send_table(struct rest_call *call, struct catalog_table *table, bool refs_only, struct err *err)
 {
-	json_t *metadata = refs_only ? ice_metadata_refs_only(table->metadata) : json_incref(table->metadata), *body = json_object();
+	json_t *metadata = refs_only ? ice_metadata_refs_only(table->metadata) : json_incref(table->metadata),
+	       *body = json_object();
 	char etag[24];
 
 	if (table->metadata_location) {
 		etag_of(table->metadata_location, refs_only, etag);
 		http_response_header(call->response, "ETag", etag);
 	}
-	if (!metadata || !body || (table->metadata_location && json_object_set_new(body, "metadata-location", json_string(table->metadata_location))) ||
+	if (!metadata || !body ||
+	    (table->metadata_location &&
+	     json_object_set_new(body, "metadata-location", json_string(table->metadata_location))) ||
 	    json_object_set(body, "metadata", metadata) || json_object_set_new(body, "config", json_object())) {
 		json_decref(body);
 		body = NULL;
@@ -78,7 +82,8 @@ int rest_table_create(struct rest_call *call, struct err *err)
 
 	if (json_get_str(call->body, "name", "")[0] == '\0')
 		return err_set(err, ERR_USAGE, "create table: lacks \"name\"");
-	if (json_has(call->body, "location") && !json_is_null(json_object_get(call->body, "location")) && !json_is_string(json_object_get(call->body, "location")))
+	if (json_has(call->body, "location") && !json_is_null(json_object_get(call->body, "location")) &&
+	    !json_is_string(json_object_get(call->body, "location")))
 		return err_set(err, ERR_USAGE, "create table: \"location\" must be a text");
 	rc = call->catalog->ops->table_create(call->catalog, call->ns, call->body, &table, err);
 	return rc ? rc : send_table(call, &table, false, err);
@@ -86,7 +91,8 @@ int rest_table_create(struct rest_call *call, struct err *err)
 
 int rest_table_load(struct rest_call *call, struct err *err)
 {
-	struct str snapshots = http_query_get(call->request, "snapshots"), known = http_header_get(call->request, "if-none-match");
+	struct str snapshots = http_query_get(call->request, "snapshots"),
+		   known = http_header_get(call->request, "if-none-match");
 	bool refs_only = str_eqz(snapshots, "refs");
 	struct catalog_table table;
 	char etag[24];
@@ -124,7 +130,8 @@ int rest_table_drop(struct rest_call *call, struct err *err)
 
 	if (purge.n && !str_eq_nocase(purge, STR_LIT("true")) && !str_eq_nocase(purge, STR_LIT("false")))
 		return err_set(err, ERR_USAGE, "purgeRequested must be true or false");
-	rc = call->catalog->ops->table_drop(call->catalog, call->ns, call->table, str_eq_nocase(purge, STR_LIT("true")), err);
+	rc = call->catalog->ops->table_drop(call->catalog, call->ns, call->table, str_eq_nocase(purge, STR_LIT("true")),
+	                                    err);
 	return rc ? rc : rest_send_empty(call, 204);
 }
 
@@ -145,16 +152,18 @@ int rest_table_rename(struct rest_call *call, struct err *err)
 
 int rest_table_register(struct rest_call *call, struct err *err)
 {
-	const char *name = json_get_str(call->body, "name", ""), *location = json_get_str(call->body, "metadata-location", "");
+	const char *name = json_get_str(call->body, "name", ""),
+		   *location = json_get_str(call->body, "metadata-location", "");
 	struct catalog_table table;
 	int rc;
 
 	if (!name[0] || !location[0])
 		return err_set(err, ERR_USAGE, "register: needs \"name\" and \"metadata-location\"");
-	rc = call->catalog->ops->table_register(call->catalog, call->ns, name, location, json_is_true(json_object_get(call->body, "overwrite")), &table, err);
+	rc = call->catalog->ops->table_register(call->catalog, call->ns, name, location,
+	                                        json_is_true(json_object_get(call->body, "overwrite")), &table, err);
 	if (rc == ERR_NOT_FOUND && !rest_namespace_missing(call, call->ns))
 		call->missing = "NotFoundException"; /* the file */
-	if (rc == ERR_CORRUPT) { /* the client's file, not one of ours */
+	if (rc == ERR_CORRUPT) {                     /* the client's file, not one of ours */
 		call->status = 400;
 		call->type = "BadRequestException";
 	}

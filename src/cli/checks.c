@@ -66,7 +66,8 @@ void checks_source(struct checks *c, const struct config_source *source, struct 
 		checks_tell_err(c, "connection", &err, "check postgres: in the configuration");
 		return;
 	}
-	if (pg_doctor(conn ? conn : own, source->slot, source->publication, source->tables, source->n_tables, checks_pass, c, &err))
+	if (pg_doctor(conn ? conn : own, source->slot, source->publication, source->tables, source->n_tables,
+	              checks_pass, c, &err))
 		checks_tell_err(c, "checks", &err, "see the server's log");
 	else
 		check_replication(c, &opts);

@@ -1,4 +1,5 @@
-/* src/cli/checks.h — the checks of `tarn doctor` and `tarn init`: each gives findings (pg_finding: name, ok or warning, found, mend). */
+/* src/cli/checks.h — the checks of `tarn doctor` and `tarn init`: each gives findings (pg_finding: name, ok or
+ * warning, found, mend). */
 #ifndef TARN_CLI_CHECKS_H
 #define TARN_CLI_CHECKS_H
 
@@ -8,7 +9,7 @@
 struct checks {
 	void (*fn)(void *arg, const char *subject, const struct pg_finding *finding);
 	void *arg;
-	const char *subject;   /* source's name, or "local" */
+	const char *subject; /* source's name, or "local" */
 	int fails, warnings, done;
 };
 

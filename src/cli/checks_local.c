@@ -1,4 +1,5 @@
-/* src/cli/checks_local.c — checks of this machine: folders can be written, the disk has room, DuckDB loads, ports are free. */
+/* src/cli/checks_local.c — checks of this machine: folders can be written, the disk has room, DuckDB loads, ports are
+ * free. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,12 +61,16 @@ static void check_state(struct checks *c, const char *state, bool running)
 	fd = env_open(probe, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (fd < 0) {
 		snprintf(found, sizeof found, "%.400s: %s", folder, strerror(-fd));
-		checks_tell(c, "state folder", CHECK_FAILING, found, "make it writable for this user, or choose another: state:");
+		checks_tell(c, "state folder", CHECK_FAILING, found,
+		            "make it writable for this user, or choose another: state:");
 		return;
 	}
 	env_close(fd);
 	env_unlink(probe);
-	snprintf(found, sizeof found, "%.400s%s", state, running ? ", in use by a running tarn" : strcmp(folder, state) != 0 ? ", made by the first run" : "");
+	snprintf(found, sizeof found, "%.400s%s", state,
+	         running                      ? ", in use by a running tarn"
+	         : strcmp(folder, state) != 0 ? ", made by the first run"
+	                                      : "");
 	checks_tell(c, "state folder", CHECK_FINE, found, "");
 }
 
@@ -83,7 +88,11 @@ static void check_disk(struct checks *c, const char *name, const char *path)
 	}
 	left = (uint64_t)fs.f_bavail * fs.f_frsize;
 	snprintf(found, sizeof found, "%s free at %.400s", size_text(left, size), folder);
-	checks_tell(c, name, left < DISK_FAIL_BYTES ? CHECK_FAILING : left < DISK_WARN_BYTES ? CHECK_WARNING : CHECK_FINE, found, "make room, or choose a folder on another disk");
+	checks_tell(c, name,
+	            left < DISK_FAIL_BYTES   ? CHECK_FAILING
+	            : left < DISK_WARN_BYTES ? CHECK_WARNING
+	                                     : CHECK_FINE,
+	            found, "make room, or choose a folder on another disk");
 }
 
 static void check_warehouse(struct checks *c, const char *uri)
@@ -93,7 +102,8 @@ static void check_warehouse(struct checks *c, const char *uri)
 
 	err_clear(&err);
 	if (store_open(uri, &store, &err))
-		checks_tell_err(c, "warehouse", &err, "make it writable for this user, or choose another: lake: warehouse:");
+		checks_tell_err(c, "warehouse", &err,
+		                "make it writable for this user, or choose another: lake: warehouse:");
 	else
 		checks_tell(c, "warehouse", CHECK_FINE, uri, "");
 	store_close(store);
@@ -114,7 +124,10 @@ static void check_duck(struct checks *c)
 	duck_close(duck);
 }
 
-static void no_handler(void *ctx, const struct http_request *request, struct http_response *response) { (void)ctx, (void)request, (void)response; }
+static void no_handler(void *ctx, const struct http_request *request, struct http_response *response)
+{
+	(void)ctx, (void)request, (void)response;
+}
 
 static void check_port(struct checks *c, const char *key, const char *address, bool running)
 {
@@ -126,13 +139,15 @@ static void check_port(struct checks *c, const char *key, const char *address, b
 	if (!*address)
 		return;
 	snprintf(name, sizeof name, "address serve.%s", key);
-	snprintf(mend, sizeof mend, "stop the program that has it, or choose another: --set serve.%s=127.0.0.1:PORT", key);
+	snprintf(mend, sizeof mend, "stop the program that has it, or choose another: --set serve.%s=127.0.0.1:PORT",
+	         key);
 	if (running) {
 		checks_tell(c, name, CHECK_FINE, "not tried: tarn is running", "");
 		return;
 	}
 	err_clear(&err);
-	if (loop_open(&loop, &err) || http_server_open(loop, address, &http_limits_default, no_handler, NULL, &server, &err))
+	if (loop_open(&loop, &err) ||
+	    http_server_open(loop, address, &http_limits_default, no_handler, NULL, &server, &err))
 		checks_tell_err(c, name, &err, mend);
 	else
 		checks_tell(c, name, CHECK_FINE, address, "");

@@ -12,11 +12,13 @@ int cli_password(const struct command_args *args, const char **out, struct err *
 
 	*out = name ? getenv(name) : NULL;
 	if (name && !*out)
-		return err_set(err, ERR_USAGE, "--password-env names the environment variable %s, which is not set", name);
+		return err_set(err, ERR_USAGE, "--password-env names the environment variable %s, which is not set",
+		               name);
 	return ERR_OK;
 }
 
-int cli_source_conn(const struct command_args *args, const char *word, struct pg_conn_opts *opts, struct config **config, struct err *err)
+int cli_source_conn(const struct command_args *args, const char *word, struct pg_conn_opts *opts,
+                    struct config **config, struct err *err)
 {
 	const char *conninfo = command_value(args, "postgres"), *password = NULL;
 	const struct config_source *source;
@@ -33,13 +35,15 @@ int cli_source_conn(const struct command_args *args, const char *word, struct pg
 	if (!source && word)
 		return err_set(err, ERR_USAGE, "the configuration has no source '%s'", word);
 	if (!source)
-		return err_set(err, ERR_USAGE, "which database? Give --postgres postgresql://USER@HOST:PORT/DATABASE%s", (*config)->n_sources ? " (the configuration has several sources)" : "");
+		return err_set(err, ERR_USAGE, "which database? Give --postgres postgresql://USER@HOST:PORT/DATABASE%s",
+		               (*config)->n_sources ? " (the configuration has several sources)" : "");
 	opts->conninfo = source->conninfo;
 	opts->password = password ? password : source->password;
 	return ERR_OK;
 }
 
-int cli_number(const struct command_args *args, const char *option, uint64_t low, uint64_t high, uint64_t *out, struct err *err)
+int cli_number(const struct command_args *args, const char *option, uint64_t low, uint64_t high, uint64_t *out,
+               struct err *err)
 {
 	const char *text = command_value(args, option);
 	uint64_t value;
@@ -47,7 +51,8 @@ int cli_number(const struct command_args *args, const char *option, uint64_t low
 	if (!text)
 		return ERR_OK;
 	if (!str_to_u64(str_of(text), &value) || value < low || value > high)
-		return err_set(err, ERR_USAGE, "--%s takes a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'", option, low, high, text);
+		return err_set(err, ERR_USAGE, "--%s takes a whole number from %" PRIu64 " to %" PRIu64 ", not '%s'",
+		               option, low, high, text);
 	*out = value;
 	return ERR_OK;
 }

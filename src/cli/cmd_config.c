@@ -16,8 +16,9 @@ static int show(const struct command_args *args, bool print, struct wbuf *out, s
 	if (print)
 		config_show(config, out);
 	else
-		wbuf_putf(out, "%s: no mistakes; %zu source%s, %zu pipeline%s\n", config->path ? config->path : "no configuration file", config->n_sources, config->n_sources == 1 ? "" : "s",
-			  config->n_pipelines, config->n_pipelines == 1 ? "" : "s");
+		wbuf_putf(out, "%s: no mistakes; %zu source%s, %zu pipeline%s\n",
+		          config->path ? config->path : "no configuration file", config->n_sources,
+		          config->n_sources == 1 ? "" : "s", config->n_pipelines, config->n_pipelines == 1 ? "" : "s");
 	config_free(config);
 	return ERR_OK;
 }
@@ -41,7 +42,9 @@ static int run(const struct command_args *args, struct err *err)
 	} else {
 		const char *near = str_nearest(str_of(verb), verbs);
 
-		rc = err_set(err, ERR_USAGE, "config: unknown word '%s'%s%s%s", verb, near ? "; did you mean '" : "; there are show, check, reference and sample", near ? near : "", near ? "'?" : "");
+		rc = err_set(err, ERR_USAGE, "config: unknown word '%s'%s%s%s", verb,
+		             near ? "; did you mean '" : "; there are show, check, reference and sample",
+		             near ? near : "", near ? "'?" : "");
 	}
 	if (!rc)
 		rc = wbuf_check(&out, err, "configuration text");

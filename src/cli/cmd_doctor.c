@@ -1,4 +1,5 @@
-/* src/cli/cmd_doctor.c — `tarn doctor [SOURCE]`: everything that must hold before `tarn run`, each failing check with what mends it. */
+/* src/cli/cmd_doctor.c — `tarn doctor [SOURCE]`: everything that must hold before `tarn run`, each failing check with
+ * what mends it. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,9 +10,9 @@
 #include "cli/command.h"
 
 struct report {
-	json_t *list;         /* --json: findings; NULL: text */
-	const char *subject;  /* last printed head line */
-	bool failed;          /* no memory for the list */
+	json_t *list;        /* --json: findings; NULL: text */
+	const char *subject; /* last printed head line */
+	bool failed;         /* no memory for the list */
 };
 
 static const char *state_word(const struct pg_finding *f) { return !f->ok ? "FAIL" : f->warning ? "warn" : "ok"; }
@@ -37,8 +38,13 @@ static void on_finding(void *arg, const char *subject, const struct pg_finding *
 		return;
 	}
 	object = json_object();
-	if (!object || json_set_str(object, "subject", str_of(subject)) || json_set_str(object, "check", str_of(f->name)) ||
-	    json_set_str(object, "state", str_of(!f->ok ? "fail" : f->warning ? "warn" : "ok")) || json_set_str(object, "found", str_of(f->found)) || json_set_str(object, "mend", str_of(f->mend)) ||
+	if (!object || json_set_str(object, "subject", str_of(subject)) ||
+	    json_set_str(object, "check", str_of(f->name)) ||
+	    json_set_str(object, "state",
+	                 str_of(!f->ok       ? "fail"
+	                        : f->warning ? "warn"
+	                                     : "ok")) ||
+	    json_set_str(object, "found", str_of(f->found)) || json_set_str(object, "mend", str_of(f->mend)) ||
 	    json_array_append(r->list, object))
 		r->failed = true;
 	json_decref(object);
@@ -59,7 +65,8 @@ static int check_all(struct checks *c, const struct config *config, const char *
 	c->subject = "this machine";
 	checks_local(c, config);
 	if (config->n_sources == 0)
-		checks_tell(c, "sources", CHECK_WARNING, "the configuration has none", "tarn init writes a configuration");
+		checks_tell(c, "sources", CHECK_WARNING, "the configuration has none",
+		            "tarn init writes a configuration");
 	return ERR_OK;
 }
 
@@ -89,12 +96,15 @@ static int run(const struct command_args *args, struct err *err)
 			rc = err_nomem(err);
 		mem_free(text);
 	} else if (!rc) {
-		printf("\n%d checks, %d failed, %d warning%s\n", checks.done, checks.fails, checks.warnings, checks.warnings == 1 ? "" : "s");
+		printf("\n%d checks, %d failed, %d warning%s\n", checks.done, checks.fails, checks.warnings,
+		       checks.warnings == 1 ? "" : "s");
 	}
 	json_decref(report.list);
 	config_free(config);
 	if (!rc && checks.fails)
-		rc = err_set(err, ERR_SOURCE_SETUP, "%d check%s failed; mend what is said behind FAIL and run tarn doctor again", checks.fails, checks.fails == 1 ? "" : "s");
+		rc = err_set(err, ERR_SOURCE_SETUP,
+		             "%d check%s failed; mend what is said behind FAIL and run tarn doctor again", checks.fails,
+		             checks.fails == 1 ? "" : "s");
 	return rc;
 }
 

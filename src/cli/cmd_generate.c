@@ -1,4 +1,5 @@
-/* src/cli/cmd_generate.c — `tarn generate WORKLOAD`: tables with data, then changes at a rate, the same for the same seed. */
+/* src/cli/cmd_generate.c — `tarn generate WORKLOAD`: tables with data, then changes at a rate, the same for the same
+ * seed. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +21,11 @@ struct generate {
 
 static volatile int stop;
 
-static void on_signal(int number) { (void)number; stop = 1; }
+static void on_signal(int number)
+{
+	(void)number;
+	stop = 1;
+}
 
 /* The first signal ends the work after the transaction under way, the second ends the process. */
 static void watch_signals(void)
@@ -40,11 +45,14 @@ static int parse_mix(const char *text, uint64_t mix[CHANGE_KINDS], struct err *e
 		struct str part = str_cut(&rest, '/');
 
 		if (!str_to_u64(part, &mix[i]) || mix[i] > 1000000)
-			return err_set(err, ERR_USAGE, "--mix takes shares of inserts, updates and deletes as in 60/30/10, not '%s'", text);
+			return err_set(err, ERR_USAGE,
+			               "--mix takes shares of inserts, updates and deletes as in 60/30/10, not '%s'",
+			               text);
 		sum += mix[i];
 	}
 	if (rest.n || sum == 0)
-		return err_set(err, ERR_USAGE, "--mix takes three shares of which one is above zero, as in 60/30/10, not '%s'", text);
+		return err_set(err, ERR_USAGE,
+		               "--mix takes three shares of which one is above zero, as in 60/30/10, not '%s'", text);
 	return ERR_OK;
 }
 
@@ -53,8 +61,13 @@ static int parse(const struct command_args *args, struct generate *g, struct err
 	const char *mix = command_value(args, "mix"), *schema = command_value(args, "schema");
 	int rc;
 
-	*g = (struct generate){ .rows = 100000, .seed = 1, .tx_rows = 10, .mix = { 60, 30, 10 }, .schema = schema ? schema : "public", .json = command_flag(args, "json"),
-	                        .async_commit = command_flag(args, "async-commit") };
+	*g = (struct generate){ .rows = 100000,
+		                .seed = 1,
+		                .tx_rows = 10,
+		                .mix = { 60, 30, 10 },
+		                .schema = schema ? schema : "public",
+		                .json = command_flag(args, "json"),
+		                .async_commit = command_flag(args, "async-commit") };
 	if (args->n_words != 1)
 		return err_set(err, ERR_USAGE, "generate takes one workload: bank or shop");
 	g->ops = workload_find(args->words[0], err);
@@ -117,10 +130,14 @@ static int prepare(struct workload *w, const struct generate *g, struct err *err
 	return rc ? rc : pg_exec(w->conn, g->ops->analyze_sql, err);
 }
 
-static uint64_t sum(const uint64_t counts[CHANGE_KINDS]) { return counts[CHANGE_INSERT] + counts[CHANGE_UPDATE] + counts[CHANGE_DELETE]; }
+static uint64_t sum(const uint64_t counts[CHANGE_KINDS])
+{
+	return counts[CHANGE_INSERT] + counts[CHANGE_UPDATE] + counts[CHANGE_DELETE];
+}
 
 /* The kind furthest behind its share, of those not yet found impossible. */
-static int next_kind(const uint64_t mix[CHANGE_KINDS], const uint64_t counts[CHANGE_KINDS], const bool tried[CHANGE_KINDS])
+static int next_kind(const uint64_t mix[CHANGE_KINDS], const uint64_t counts[CHANGE_KINDS],
+                     const bool tried[CHANGE_KINDS])
 {
 	double best = 0;
 	int kind = -1;
@@ -137,7 +154,8 @@ static int next_kind(const uint64_t mix[CHANGE_KINDS], const uint64_t counts[CHA
 }
 
 /* Fills one transaction up to `want` rows. */
-static int fill_tx(struct workload *w, const struct generate *g, uint64_t want, uint64_t counts[CHANGE_KINDS], struct err *err)
+static int fill_tx(struct workload *w, const struct generate *g, uint64_t want, uint64_t counts[CHANGE_KINDS],
+                   struct err *err)
 {
 	uint64_t begin = sum(counts);
 	bool tried[CHANGE_KINDS] = { false };
@@ -154,11 +172,13 @@ static int fill_tx(struct workload *w, const struct generate *g, uint64_t want, 
 		tried[kind] = sum(counts) == before;
 	}
 	if (sum(counts) == begin)
-		return err_set(err, ERR_USAGE, "nothing is left to change by this --mix; give inserts a share, or load more rows");
+		return err_set(err, ERR_USAGE,
+		               "nothing is left to change by this --mix; give inserts a share, or load more rows");
 	return ERR_OK;
 }
 
-static int run_changes(struct workload *w, const struct generate *g, uint64_t counts[CHANGE_KINDS], uint64_t *transactions, struct err *err)
+static int run_changes(struct workload *w, const struct generate *g, uint64_t counts[CHANGE_KINDS],
+                       uint64_t *transactions, struct err *err)
 {
 	int64_t begin = env_mono_us(), end = g->seconds ? begin + (int64_t)g->seconds * 1000000 : 0;
 	struct wbuf sql;
@@ -167,10 +187,12 @@ static int run_changes(struct workload *w, const struct generate *g, uint64_t co
 	wbuf_init(&sql, 0);
 	progress_begin(&w->progress, "changing", "changes", g->changes, (int64_t)g->seconds * 1000000, w->quiet);
 	while (!rc && !stop && (g->changes ? sum(counts) < g->changes : env_mono_us() < end)) {
-		uint64_t want = g->changes && g->changes - sum(counts) < g->tx_rows ? g->changes - sum(counts) : g->tx_rows;
+		uint64_t want =
+			g->changes && g->changes - sum(counts) < g->tx_rows ? g->changes - sum(counts) : g->tx_rows;
 
 		if (g->rate) {
-			int64_t due = begin + (int64_t)((double)sum(counts) * 1e6 / (double)g->rate), wait = due - env_mono_us();
+			int64_t due = begin + (int64_t)((double)sum(counts) * 1e6 / (double)g->rate),
+				wait = due - env_mono_us();
 
 			if (wait > 0) {
 				env_sleep_us(wait < 200000 ? wait : 200000);
@@ -202,21 +224,30 @@ static int run_changes(struct workload *w, const struct generate *g, uint64_t co
 	return rc;
 }
 
-static void report(const struct generate *g, const struct workload *w, const uint64_t counts[CHANGE_KINDS], uint64_t transactions, int64_t load_us, int64_t change_us)
+static void report(const struct generate *g, const struct workload *w, const uint64_t counts[CHANGE_KINDS],
+                   uint64_t transactions, int64_t load_us, int64_t change_us)
 {
-	char a[SIZE_TEXT_MAX], b[SIZE_TEXT_MAX], c[SIZE_TEXT_MAX], d[SIZE_TEXT_MAX], e[SIZE_TEXT_MAX], f[SIZE_TEXT_MAX], h[SIZE_TEXT_MAX];
+	char a[SIZE_TEXT_MAX], b[SIZE_TEXT_MAX], c[SIZE_TEXT_MAX], d[SIZE_TEXT_MAX], e[SIZE_TEXT_MAX], f[SIZE_TEXT_MAX],
+		h[SIZE_TEXT_MAX];
 
 	if (g->json) {
-		printf("{\"workload\":\"%s\",\"loaded\":%" PRIu64 ",\"load_seconds\":%.3f,\"changes\":%" PRIu64 ",\"inserts\":%" PRIu64 ",\"updates\":%" PRIu64 ",\"deletes\":%" PRIu64
-		       ",\"transactions\":%" PRIu64 ",\"change_seconds\":%.3f,\"stopped\":%s}\n", g->ops->name, w->loaded, (double)load_us / 1e6, sum(counts), counts[CHANGE_INSERT], counts[CHANGE_UPDATE],
-		       counts[CHANGE_DELETE], transactions, (double)change_us / 1e6, stop ? "true" : "false");
+		printf("{\"workload\":\"%s\",\"loaded\":%" PRIu64 ",\"load_seconds\":%.3f,\"changes\":%" PRIu64
+		       ",\"inserts\":%" PRIu64 ",\"updates\":%" PRIu64 ",\"deletes\":%" PRIu64
+		       ",\"transactions\":%" PRIu64 ",\"change_seconds\":%.3f,\"stopped\":%s}\n",
+		       g->ops->name, w->loaded, (double)load_us / 1e6, sum(counts), counts[CHANGE_INSERT],
+		       counts[CHANGE_UPDATE], counts[CHANGE_DELETE], transactions, (double)change_us / 1e6,
+		       stop ? "true" : "false");
 		return;
 	}
 	if (w->loaded)
-		printf("loaded %s rows in %s (%s/s)\n", count_text(w->loaded, a), duration_text(load_us, b), count_text((uint64_t)((double)w->loaded * 1e6 / (double)(load_us ? load_us : 1)), c));
+		printf("loaded %s rows in %s (%s/s)\n", count_text(w->loaded, a), duration_text(load_us, b),
+		       count_text((uint64_t)((double)w->loaded * 1e6 / (double)(load_us ? load_us : 1)), c));
 	if (transactions)
-		printf("%s changes (%s inserts, %s updates, %s deletes) in %s transactions, %s (%s/s)%s\n", count_text(sum(counts), a), count_text(counts[CHANGE_INSERT], b), count_text(counts[CHANGE_UPDATE], c),
-		       count_text(counts[CHANGE_DELETE], d), count_text(transactions, e), duration_text(change_us, f), count_text((uint64_t)((double)sum(counts) * 1e6 / (double)(change_us ? change_us : 1)), h),
+		printf("%s changes (%s inserts, %s updates, %s deletes) in %s transactions, %s (%s/s)%s\n",
+		       count_text(sum(counts), a), count_text(counts[CHANGE_INSERT], b),
+		       count_text(counts[CHANGE_UPDATE], c), count_text(counts[CHANGE_DELETE], d),
+		       count_text(transactions, e), duration_text(change_us, f),
+		       count_text((uint64_t)((double)sum(counts) * 1e6 / (double)(change_us ? change_us : 1)), h),
 		       stop ? ", stopped" : "");
 	else
 		printf("no changes asked for: --changes N or --seconds S makes some\n");

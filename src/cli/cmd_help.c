@@ -7,12 +7,14 @@
 void command_overview(FILE *out)
 {
 	fputs("Tarn: PostgreSQL changes in, open Iceberg tables out, with catalog and SQL.\n\n"
-	      "usage: tarn [--config FILE] [--set KEY=VALUE] COMMAND [OPTIONS] [WORDS]\n\ncommands:\n", out);
+	      "usage: tarn [--config FILE] [--set KEY=VALUE] COMMAND [OPTIONS] [WORDS]\n\ncommands:\n",
+	      out);
 	for (size_t i = 0; commands[i]; i++) {
 		if (commands[i]->summary)
 			fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
 	}
-	fputs("\n'tarn help COMMAND' shows options and examples, 'tarn help exit-codes' what the exit status says.\n", out);
+	fputs("\n'tarn help COMMAND' shows options and examples, 'tarn help exit-codes' what the exit status says.\n",
+	      out);
 }
 
 static void print_options(const char *title, const struct command_option *options, FILE *out)
@@ -23,8 +25,9 @@ static void print_options(const char *title, const struct command_option *option
 	for (; options->name; options++) {
 		char left[64];
 
-		snprintf(left, sizeof left, "%c%c%s --%s%s%s", options->short_name ? '-' : ' ', options->short_name ? options->short_name : ' ', options->short_name ? "," : " ",
-			 options->name, options->value ? " " : "", options->value ? options->value : "");
+		snprintf(left, sizeof left, "%c%c%s --%s%s%s", options->short_name ? '-' : ' ',
+		         options->short_name ? options->short_name : ' ', options->short_name ? "," : " ",
+		         options->name, options->value ? " " : "", options->value ? options->value : "");
 		fprintf(out, "  %-26s %s\n", left, options->help);
 	}
 }
@@ -56,8 +59,9 @@ void command_exit_codes(FILE *out)
 
 void command_help(const struct command *command, FILE *out)
 {
-	fprintf(out, "usage: tarn %s%s%s%s\n", command->name, command->options && command->options->name ? " [OPTIONS]" : "", command->words && command->words[0] ? " " : "",
-		command->words ? command->words : "");
+	fprintf(out, "usage: tarn %s%s%s%s\n", command->name,
+	        command->options && command->options->name ? " [OPTIONS]" : "",
+	        command->words && command->words[0] ? " " : "", command->words ? command->words : "");
 	if (command->summary)
 		fprintf(out, "\n%s\n", command->summary);
 	if (command->help && command->help[0]) {

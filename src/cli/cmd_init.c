@@ -1,4 +1,5 @@
-/* src/cli/cmd_init.c — `tarn init`: from a connection string to a checked, commented tarn.yaml. At a terminal what is missing is asked. Passwords are never written. */
+/* src/cli/cmd_init.c — `tarn init`: from a connection string to a checked, commented tarn.yaml. At a terminal what is
+ * missing is asked. Passwords are never written. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,20 +18,20 @@
 
 #define TABLES_SHOWN 40
 #define PATTERNS_MAX 256
-#define NAME_MAX_BYTES 50   /* the slot is tarn_<name> */
+#define NAME_MAX_BYTES 50 /* the slot is tarn_<name> */
 
 struct init {
 	bool ask;
 	const char *output;
-	char *conninfo;          /* as given, owned */
+	char *conninfo; /* as given, owned */
 	struct wbuf public_conninfo;
 	bool had_password;
-	const char *password;    /* borrowed from the environment, or typed */
-	char *typed;             /* owned */
+	const char *password; /* borrowed from the environment, or typed */
+	char *typed;          /* owned */
 	struct pg_conn *conn;
-	char *tables;            /* "public.*,sales.*", owned */
+	char *tables; /* "public.*,sales.*", owned */
 	const char *patterns[PATTERNS_MAX];
-	char *pattern_text;      /* owned, what patterns point into */
+	char *pattern_text; /* owned, what patterns point into */
 	char name[NAME_MAX_BYTES + 1];
 	char slot[64];
 };
@@ -48,7 +49,8 @@ static int want_conninfo(const struct command_args *args, struct init *in, struc
 		in->conninfo = mem_strdup(given);
 		rc = in->conninfo ? ERR_OK : err_nomem(err);
 	} else {
-		rc = terminal_ask("PostgreSQL connection string (postgresql://USER@HOST:PORT/DATABASE)", "postgresql://localhost/postgres", &in->conninfo, err);
+		rc = terminal_ask("PostgreSQL connection string (postgresql://USER@HOST:PORT/DATABASE)",
+		                  "postgresql://localhost/postgres", &in->conninfo, err);
 	}
 	return rc ? rc : pg_conninfo_public(in->conninfo, &in->public_conninfo, &in->had_password, err);
 }
@@ -82,7 +84,9 @@ static int show_tables(struct init *in, struct err *err)
 		char rows[SIZE_TEXT_MAX], bytes[SIZE_TEXT_MAX], name[160];
 
 		snprintf(name, sizeof name, "%s.%s", t->rel->schema, t->rel->name);
-		printf("  %-40s %14s rows %10s%s\n", name, t->rows_estimate < 0 ? "?" : count_text((uint64_t)t->rows_estimate, rows), size_text(t->bytes, bytes), t->rel->unsupported ? "  (cannot be captured yet)" : "");
+		printf("  %-40s %14s rows %10s%s\n", name,
+		       t->rows_estimate < 0 ? "?" : count_text((uint64_t)t->rows_estimate, rows),
+		       size_text(t->bytes, bytes), t->rel->unsupported ? "  (cannot be captured yet)" : "");
 	}
 	if (tables.n > TABLES_SHOWN)
 		printf("  ... and %zu more\n", tables.n - TABLES_SHOWN);
@@ -101,7 +105,8 @@ static int want_tables(const struct command_args *args, struct init *in, struct 
 	return in->tables ? ERR_OK : err_nomem(err);
 }
 
-/* Cuts the list at its commas; the patterns are checked against the database here, where a typing mistake can still be mended. */
+/* Cuts the list at its commas; the patterns are checked against the database here, where a typing mistake can still
+ * be mended. */
 static int split_tables(struct init *in, size_t *n, struct err *err)
 {
 	struct pg_tables found;
@@ -154,7 +159,8 @@ static int choose_name(const struct command_args *args, struct init *in, struct 
 	}
 	in->name[n] = 0;
 	if (given && (strcmp(given, in->name) != 0 || !n))
-		rc = err_set(err, ERR_USAGE, "'%s' cannot name a source: up to %d of a-z, 0-9 and _", given, NAME_MAX_BYTES);
+		rc = err_set(err, ERR_USAGE, "'%s' cannot name a source: up to %d of a-z, 0-9 and _", given,
+		             NAME_MAX_BYTES);
 	snprintf(in->slot, sizeof in->slot, "tarn_%s", in->name);
 	pg_result_free(r);
 	return rc;
@@ -183,7 +189,8 @@ static int write_file(const struct init *in, const struct config_source *source,
 		int fd = env_open(in->output, O_WRONLY | O_CREAT | O_EXCL, 0644);
 
 		if (fd == -EEXIST)
-			rc = err_set(err, ERR_EXISTS, "%s exists already; --force overwrites it, --output writes another", in->output);
+			rc = err_set(err, ERR_EXISTS,
+			             "%s exists already; --force overwrites it, --output writes another", in->output);
 		else if (fd < 0)
 			rc = err_set_errno(err, ERR_IO, -fd, "cannot make %s", in->output);
 		else
@@ -209,11 +216,13 @@ static void say_next(const struct init *in, const struct command_args *args, int
 
 	printf("\nwrote %s\n", in->output);
 	if (in->had_password || in->typed)
-		printf("The password was not written. Put it into ~/.pgpass or PGPASSWORD, or set password_env: or password_file: in %s.\n", in->output);
+		printf("The password was not written. Put it into ~/.pgpass or PGPASSWORD, or set password_env: or password_file: in %s.\n",
+		       in->output);
 	else if (env)
 		printf("The password is read from the environment variable %s.\n", env);
 	if (fails)
-		printf("%d check%s failed. Mend what is said behind FAIL, then: tarn %s%s%sdoctor\n", fails, fails == 1 ? "" : "s", other ? "--config " : "", other ? in->output : "", other ? " " : "");
+		printf("%d check%s failed. Mend what is said behind FAIL, then: tarn %s%s%sdoctor\n", fails,
+		       fails == 1 ? "" : "s", other ? "--config " : "", other ? in->output : "", other ? " " : "");
 	else
 		printf("next: tarn %s%s%srun\n", other ? "--config " : "", other ? in->output : "", other ? " " : "");
 }
@@ -228,7 +237,8 @@ static int init(const struct command_args *args, struct init *in, struct err *er
 	int rc;
 
 	if (!force && env_stat(in->output, &st) == 0)
-		return err_set(err, ERR_EXISTS, "%s exists already; --force overwrites it, --output writes another", in->output);
+		return err_set(err, ERR_EXISTS, "%s exists already; --force overwrites it, --output writes another",
+		               in->output);
 	rc = want_conninfo(args, in, err);
 	if (!rc)
 		rc = connect_source(in, err);
@@ -242,12 +252,21 @@ static int init(const struct command_args *args, struct init *in, struct err *er
 		rc = choose_name(args, in, err);
 	if (rc)
 		return rc;
-	source = (struct config_source){ .name = in->name, .kind = SOURCE_POSTGRES, .conninfo = in->conninfo, .password = in->password, .tables = in->patterns, .n_tables = n, .snapshot_initial = true,
-	                                 .slot = in->slot, .publication = in->slot, .password_env = command_value(args, "password-env") };
+	source = (struct config_source){ .name = in->name,
+		                         .kind = SOURCE_POSTGRES,
+		                         .conninfo = in->conninfo,
+		                         .password = in->password,
+		                         .tables = in->patterns,
+		                         .n_tables = n,
+		                         .snapshot_initial = true,
+		                         .slot = in->slot,
+		                         .publication = in->slot,
+		                         .password_env = command_value(args, "password-env") };
 	printf("checking %s\n", pg_conn_label(in->conn));
 	checks.subject = in->name;
 	checks_source(&checks, &source, in->conn);
-	printf("  %d checks, %d failed, %d warning%s\n", checks.done, checks.fails, checks.warnings, checks.warnings == 1 ? "" : "s");
+	printf("  %d checks, %d failed, %d warning%s\n", checks.done, checks.fails, checks.warnings,
+	       checks.warnings == 1 ? "" : "s");
 	source.conninfo = wbuf_cstr(&in->public_conninfo);
 	rc = write_file(in, &source, force, err);
 	if (!rc)
@@ -262,7 +281,9 @@ static int run(const struct command_args *args, struct err *err)
 	int rc;
 
 	if (args->n_words)
-		return err_set(err, ERR_USAGE, "init takes no words, but '%s' was given; the database goes behind --postgres", args->words[0]);
+		return err_set(err, ERR_USAGE,
+		               "init takes no words, but '%s' was given; the database goes behind --postgres",
+		               args->words[0]);
 	wbuf_init(&in.public_conninfo, 0);
 	rc = init(args, &in, err);
 	pg_conn_close(in.conn);
@@ -277,10 +298,12 @@ static int run(const struct command_args *args, struct err *err)
 }
 
 static const struct command_option options[] = {
-	{ "postgres", 0, "CONNINFO", "the database to capture: postgresql://USER@HOST:PORT/DATABASE or 'host=... dbname=...'" },
+	{ "postgres", 0, "CONNINFO",
+	  "the database to capture: postgresql://USER@HOST:PORT/DATABASE or 'host=... dbname=...'" },
 	{ "tables", 0, "PATTERNS", "tables to capture, divided by commas; default public.*" },
 	{ "name", 0, "NAME", "the source's name, which is the tables' namespace in the lake; default: the database's" },
-	{ "password-env", 0, "NAME", "environment variable that holds the password; its name is written, not its value" },
+	{ "password-env", 0, "NAME",
+	  "environment variable that holds the password; its name is written, not its value" },
 	{ "output", 'o', "FILE", "file to write; default tarn.yaml" },
 	{ "force", 0, NULL, "overwrite the file when it is there" },
 	{ NULL, 0, NULL, NULL },

@@ -1,4 +1,5 @@
-/* src/cli/cmd_journal.c — `tarn journal ls|cat|check`: look into the local log of changes, also while a server is writing it. */
+/* src/cli/cmd_journal.c — `tarn journal ls|cat|check`: look into the local log of changes, also while a server is
+ * writing it. */
 #include "cli/command.h"
 
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "pg/pg_types.h"
 
 static const struct command_option options[] = {
-	{ "from", 0, "LSN", "cat: start with the first transaction at or behind this commit position (as in 16/B374D848)" },
+	{ "from", 0, "LSN",
+	  "cat: start with the first transaction at or behind this commit position (as in 16/B374D848)" },
 	{ "limit", 'n', "N", "cat: stop after N transactions" },
 	{ "table", 't', "NAME", "cat: only changes of this table; \"schema.name\" or \"name\", with * and ?" },
 	{ "json", 0, NULL, "ls, check: one JSON array; cat: one JSON object a line" },
@@ -42,7 +44,8 @@ static int open_journal(const struct config *config, const char *source, struct 
 	opts.dir = dir;
 	rc = journal_open(out, &opts, err);
 	if (rc == ERR_NOT_FOUND)
-		err_set(err, ERR_NOT_FOUND, "source \"%s\" has no journal yet in \"%s\"; `tarn run` makes it", source, dir);
+		err_set(err, ERR_NOT_FOUND, "source \"%s\" has no journal yet in \"%s\"; `tarn run` makes it", source,
+		        dir);
 	mem_free(dir);
 	return rc;
 }
@@ -54,17 +57,20 @@ static void list_one(const char *source, const struct journal_segment *s, bool j
 	char a[LSN_TEXT_MAX], b[LSN_TEXT_MAX], size[SIZE_TEXT_MAX];
 
 	if (!json) {
-		wbuf_putf(out, "%-16s %8llu %20llu %10s  %-18s %s\n", source, (unsigned long long)s->number, (unsigned long long)s->position,
-		          size_text(s->bytes, size), lsn_text(s->after_lsn, a), lsn_text(s->last_lsn, b));
+		wbuf_putf(out, "%-16s %8llu %20llu %10s  %-18s %s\n", source, (unsigned long long)s->number,
+		          (unsigned long long)s->position, size_text(s->bytes, size), lsn_text(s->after_lsn, a),
+		          lsn_text(s->last_lsn, b));
 		return;
 	}
 	wbuf_putz(out, first ? "\n  {\"source\":" : ",\n  {\"source\":");
 	wbuf_put_json_str(out, str_of(source));
-	wbuf_putf(out, ",\"segment\":%llu,\"position\":%llu,\"bytes\":%llu,\"after_lsn\":\"%s\",\"last_lsn\":\"%s\"}", (unsigned long long)s->number,
-	          (unsigned long long)s->position, (unsigned long long)s->bytes, lsn_text(s->after_lsn, a), lsn_text(s->last_lsn, b));
+	wbuf_putf(out, ",\"segment\":%llu,\"position\":%llu,\"bytes\":%llu,\"after_lsn\":\"%s\",\"last_lsn\":\"%s\"}",
+	          (unsigned long long)s->number, (unsigned long long)s->position, (unsigned long long)s->bytes,
+	          lsn_text(s->after_lsn, a), lsn_text(s->last_lsn, b));
 }
 
-static int list_source(const struct config *config, const char *source, bool json, bool *first, struct wbuf *out, struct err *err)
+static int list_source(const struct config *config, const char *source, bool json, bool *first, struct wbuf *out,
+                       struct err *err)
 {
 	struct journal_segment *segments = NULL;
 	struct journal *journal;
@@ -83,7 +89,8 @@ static int list_source(const struct config *config, const char *source, bool jso
 
 /* --- check --- */
 
-static int check_source(const struct config *config, const char *source, bool json, bool *first, struct wbuf *out, struct err *err)
+static int check_source(const struct config *config, const char *source, bool json, bool *first, struct wbuf *out,
+                        struct err *err)
 {
 	struct journal_check c;
 	char a[LSN_TEXT_MAX], b[LSN_TEXT_MAX], size[SIZE_TEXT_MAX], *dir = journal_dir(config, source);
@@ -98,13 +105,17 @@ static int check_source(const struct config *config, const char *source, bool js
 	if (json) {
 		wbuf_putz(out, *first ? "\n  {\"source\":" : ",\n  {\"source\":");
 		wbuf_put_json_str(out, str_of(source));
-		wbuf_putf(out, ",\"segments\":%llu,\"bytes\":%llu,\"records\":%llu,\"transactions\":%llu,\"changes\":%llu,\"first_lsn\":\"%s\",\"last_lsn\":\"%s\"}",
-		          (unsigned long long)c.segments, (unsigned long long)c.bytes, (unsigned long long)c.records, (unsigned long long)c.transactions,
-		          (unsigned long long)c.changes, lsn_text(c.first_commit_lsn, a), lsn_text(c.last_commit_lsn, b));
+		wbuf_putf(
+			out,
+			",\"segments\":%llu,\"bytes\":%llu,\"records\":%llu,\"transactions\":%llu,\"changes\":%llu,\"first_lsn\":\"%s\",\"last_lsn\":\"%s\"}",
+			(unsigned long long)c.segments, (unsigned long long)c.bytes, (unsigned long long)c.records,
+			(unsigned long long)c.transactions, (unsigned long long)c.changes,
+			lsn_text(c.first_commit_lsn, a), lsn_text(c.last_commit_lsn, b));
 	} else {
-		wbuf_putf(out, "%s: good: %llu file%s, %s, %llu transactions, %llu changes, %s to %s\n", source, (unsigned long long)c.segments, c.segments == 1 ? "" : "s",
-		          size_text(c.bytes, size), (unsigned long long)c.transactions, (unsigned long long)c.changes, lsn_text(c.first_commit_lsn, a),
-		          lsn_text(c.last_commit_lsn, b));
+		wbuf_putf(out, "%s: good: %llu file%s, %s, %llu transactions, %llu changes, %s to %s\n", source,
+		          (unsigned long long)c.segments, c.segments == 1 ? "" : "s", size_text(c.bytes, size),
+		          (unsigned long long)c.transactions, (unsigned long long)c.changes,
+		          lsn_text(c.first_commit_lsn, a), lsn_text(c.last_commit_lsn, b));
 	}
 	*first = false;
 	return ERR_OK;
@@ -112,7 +123,8 @@ static int check_source(const struct config *config, const char *source, bool js
 
 /* Does `one` for the named source or for all; without a name, sources that have no journal yet are passed over. */
 static int each_source(const struct config *config, const char *word, bool json,
-                       int (*one)(const struct config *, const char *, bool, bool *, struct wbuf *, struct err *), struct wbuf *out, struct err *err)
+                       int (*one)(const struct config *, const char *, bool, bool *, struct wbuf *, struct err *),
+                       struct wbuf *out, struct err *err)
 {
 	bool first = true;
 	int rc = ERR_OK;
@@ -134,15 +146,15 @@ static int each_source(const struct config *config, const char *word, bool json,
 /* --- cat --- */
 
 struct cat {
-	struct str table;             /* pattern; n 0: all */
+	struct str table; /* pattern; n 0: all */
 	uint64_t limit;
 	bool json;
-	const struct relation *rel;   /* what batch was made for */
-	struct batch *batch;          /* one row */
+	const struct relation *rel; /* what batch was made for */
+	struct batch *batch;        /* one row */
 	struct wbuf line;
-	bool begun;                   /* the transaction's BEGIN was printed */
+	bool begun; /* the transaction's BEGIN was printed */
 	struct tx_head head;
-	uint64_t printed;             /* transactions */
+	uint64_t printed; /* transactions */
 };
 
 static int bind_types(struct relation *rel, struct err *err)
@@ -170,7 +182,8 @@ static int use_relation(struct cat *cat, const struct relation *rel, struct err 
 	if (!types)
 		return err_nomem(err);
 	for (uint16_t i = 0; i < rel->n_columns; i++)
-		types[i] = rel->columns[i].type.kind == TYPE_NONE ? (struct type){ .kind = TYPE_STRING } : rel->columns[i].type;
+		types[i] = rel->columns[i].type.kind == TYPE_NONE ? (struct type){ .kind = TYPE_STRING }
+		                                                  : rel->columns[i].type;
 	cat->batch = batch_new(types, rel->n_columns, 1);
 	mem_free(types);
 	if (!cat->batch)
@@ -197,14 +210,14 @@ static void put_raw(const struct datum *datum, struct wbuf *out)
 	wbuf_free(&text);
 }
 
-/* Numbers and truth values stand bare in both forms; everything else is quoted. Decimals are quoted in JSON, whose readers would round them. */
+/* Numbers and truth values stand bare in both forms; everything else is quoted. Decimals are quoted in JSON, whose
+ * readers would round them. */
 static bool bare(struct type type, bool json)
 {
 	switch (type.kind) {
 	case TYPE_BOOL:
 	case TYPE_INT32:
-	case TYPE_INT64:
-		return true;
+	case TYPE_INT64: return true;
 	case TYPE_FLOAT32:
 	case TYPE_FLOAT64:
 	case TYPE_DECIMAL:
@@ -213,8 +226,7 @@ static bool bare(struct type type, bool json)
 	case TYPE_TIMESTAMP:
 	case TYPE_TIMESTAMPTZ:
 	case TYPE_UUID:
-	case TYPE_LIST:
-		return !json;
+	case TYPE_LIST: return !json;
 	}
 	return false;
 }
@@ -288,7 +300,8 @@ static void change_json(struct cat *cat, const struct change *change)
 	struct wbuf *out = &cat->line;
 	bool first = true;
 
-	wbuf_putf(out, "{\"event\":\"change\",\"ordinal\":%llu,\"op\":\"%s\",\"schema\":", (unsigned long long)change->ordinal, op_name(change->op));
+	wbuf_putf(out, "{\"event\":\"change\",\"ordinal\":%llu,\"op\":\"%s\",\"schema\":",
+	          (unsigned long long)change->ordinal, op_name(change->op));
 	wbuf_put_json_str(out, str_of(change->rel->schema));
 	wbuf_putz(out, ",\"table\":");
 	wbuf_put_json_str(out, str_of(change->rel->name));
@@ -333,7 +346,9 @@ static void put_begin(struct cat *cat)
 {
 	char lsn[LSN_TEXT_MAX], time[TIME_TEXT_MAX];
 
-	wbuf_putf(&cat->line, cat->json ? "{\"event\":\"begin\",\"lsn\":\"%s\",\"xid\":%u,\"time\":\"%s\"}\n" : "BEGIN %s xid %u at %s\n",
+	wbuf_putf(&cat->line,
+	          cat->json ? "{\"event\":\"begin\",\"lsn\":\"%s\",\"xid\":%u,\"time\":\"%s\"}\n"
+	                    : "BEGIN %s xid %u at %s\n",
 	          lsn_text(cat->head.commit_lsn, lsn), cat->head.xid, time_text(cat->head.commit_ts_us, time));
 	cat->begun = true;
 }
@@ -342,7 +357,9 @@ static void put_commit(struct cat *cat, const struct tx_head *head)
 {
 	char lsn[LSN_TEXT_MAX], end[LSN_TEXT_MAX];
 
-	wbuf_putf(&cat->line, cat->json ? "{\"event\":\"commit\",\"lsn\":\"%s\",\"end_lsn\":\"%s\",\"changes\":%llu}\n" : "COMMIT %s end %s, %llu changes\n",
+	wbuf_putf(&cat->line,
+	          cat->json ? "{\"event\":\"commit\",\"lsn\":\"%s\",\"end_lsn\":\"%s\",\"changes\":%llu}\n"
+	                    : "COMMIT %s end %s, %llu changes\n",
 	          lsn_text(head->commit_lsn, lsn), lsn_text(head->end_lsn, end), (unsigned long long)head->n_changes);
 	cat->printed++;
 }
@@ -354,10 +371,12 @@ static bool wanted(const struct cat *cat, const struct relation *rel)
 	if (cat->table.n == 0)
 		return true;
 	return str_glob(cat->table, str_of(rel->name)) ||
-	       (snprintf(full, sizeof full, "%s.%s", rel->schema, rel->name) < (int)sizeof full && str_glob(cat->table, str_of(full)));
+	       (snprintf(full, sizeof full, "%s.%s", rel->schema, rel->name) < (int)sizeof full &&
+	        str_glob(cat->table, str_of(full)));
 }
 
-static int put_event(struct cat *cat, enum journal_event event, const struct tx_head *head, const struct change *change, struct err *err)
+static int put_event(struct cat *cat, enum journal_event event, const struct tx_head *head, const struct change *change,
+                     struct err *err)
 {
 	int rc;
 
@@ -406,16 +425,21 @@ static int cat_journal(struct journal *journal, uint64_t after, struct cat *cat,
 static int cat_source(const struct config *config, const char *word, const struct command_args *args, struct err *err)
 {
 	const char *from = command_value(args, "from"), *limit = command_value(args, "limit");
-	struct cat cat = { .table = str_of(command_value(args, "table")), .limit = UINT64_MAX, .json = command_flag(args, "json") };
+	struct cat cat = { .table = str_of(command_value(args, "table")),
+		           .limit = UINT64_MAX,
+		           .json = command_flag(args, "json") };
 	struct journal *journal;
 	uint64_t lsn = 0;
 	int rc;
 
 	if (!word && config->n_sources != 1)
-		return err_set(err, ERR_USAGE, "journal cat: there are %zu sources: name one, as in `tarn journal cat %s`", config->n_sources,
-		               config->n_sources ? config->sources[0].name : "SOURCE");
+		return err_set(err, ERR_USAGE,
+		               "journal cat: there are %zu sources: name one, as in `tarn journal cat %s`",
+		               config->n_sources, config->n_sources ? config->sources[0].name : "SOURCE");
 	if (from && !str_to_lsn(str_of(from), &lsn))
-		return err_set(err, ERR_USAGE, "--from: '%s' is not a log position; write it as PostgreSQL does, as in 16/B374D848", from);
+		return err_set(err, ERR_USAGE,
+		               "--from: '%s' is not a log position; write it as PostgreSQL does, as in 16/B374D848",
+		               from);
 	if (limit && !str_to_u64(str_of(limit), &cat.limit))
 		return err_set(err, ERR_USAGE, "--limit: '%s' is not a whole number", limit);
 	rc = open_journal(config, word ? word : config->sources[0].name, &journal, err);
@@ -428,7 +452,8 @@ static int cat_source(const struct config *config, const char *word, const struc
 
 /* --- */
 
-static int run_verb(const struct config *config, const char *verb, const char *word, const struct command_args *args, struct err *err)
+static int run_verb(const struct config *config, const char *verb, const char *word, const struct command_args *args,
+                    struct err *err)
 {
 	static const char *const verbs[] = { "ls", "cat", "check", NULL };
 	bool json = command_flag(args, "json");
@@ -441,13 +466,16 @@ static int run_verb(const struct config *config, const char *verb, const char *w
 	wbuf_init(&out, 0);
 	if (strcmp(verb, "ls") == 0) {
 		if (!json)
-			wbuf_putf(&out, "%-16s %8s %20s %10s  %-18s %s\n", "SOURCE", "SEGMENT", "POSITION", "SIZE", "AFTER LSN", "LAST LSN");
+			wbuf_putf(&out, "%-16s %8s %20s %10s  %-18s %s\n", "SOURCE", "SEGMENT", "POSITION", "SIZE",
+			          "AFTER LSN", "LAST LSN");
 		rc = each_source(config, word, json, list_source, &out, err);
 	} else if (strcmp(verb, "check") == 0) {
 		rc = each_source(config, word, json, check_source, &out, err);
 	} else {
 		near = str_nearest(str_of(verb), verbs);
-		rc = err_set(err, ERR_USAGE, "journal: unknown word '%s'%s%s%s", verb, near ? "; did you mean '" : "; there are ls, cat and check", near ? near : "", near ? "'?" : "");
+		rc = err_set(err, ERR_USAGE, "journal: unknown word '%s'%s%s%s", verb,
+		             near ? "; did you mean '" : "; there are ls, cat and check", near ? near : "",
+		             near ? "'?" : "");
 	}
 	if (rc == 0)
 		rc = wbuf_check(&out, err, "the listing");

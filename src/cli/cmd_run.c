@@ -1,7 +1,9 @@
-/* src/cli/cmd_run.c — `tarn run`: one process with capture, apply, catalog server and operations API, until SIGINT or SIGTERM.
+/* src/cli/cmd_run.c — `tarn run`: one process with capture, apply, catalog server and operations API, until SIGINT or
+ * SIGTERM.
  *
- * Order of start: state folder and its lock, warehouse, catalog, servers, supervisor. Order of stop: the reverse; sources first inside the supervisor. A stop that takes longer than
- * STOP_MS_MAX is ended hard: recovery at the next start takes care of the rest. */
+ * Order of start: state folder and its lock, warehouse, catalog, servers, supervisor. Order of stop: the reverse;
+ * sources first inside the supervisor. A stop that takes longer than STOP_MS_MAX is ended hard: recovery at the next
+ * start takes care of the rest. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,7 +57,10 @@ static int lock_state(struct run *r, struct err *err)
 	if (flock(r->lock_fd, LOCK_EX | LOCK_NB) != 0) {
 		env_close(r->lock_fd);
 		r->lock_fd = -1; /* what is in the folder is the other's: run.json stays */
-		return err_set(err, ERR_LOCKED, "state folder '%s' is used by another tarn process; stop it first, or give this one its own state: folder", r->config->state);
+		return err_set(
+			err, ERR_LOCKED,
+			"state folder '%s' is used by another tarn process; stop it first, or give this one its own state: folder",
+			r->config->state);
 	}
 	return ERR_OK;
 }
@@ -79,7 +84,10 @@ static int open_lake(struct run *r, struct err *err)
 		.state = c->state,
 		.data_file_bytes = (uint64_t)c->data_file_bytes,
 		.index_memory_bytes = (uint64_t)c->memory_bytes / 4,
-		.keep = { .versions_min = c->keep_versions, .age_us_max = c->keep_age_us, .manifests_max = 50, .metadata_versions = 20 },
+		.keep = { .versions_min = c->keep_versions,
+		          .age_us_max = c->keep_age_us,
+		          .manifests_max = 50,
+		          .metadata_versions = 20 },
 	};
 	return supervisor_open(c, &r->lake, &r->supervisor, err);
 }
@@ -89,7 +97,8 @@ static int status(void *ctx, json_t *out, struct err *err)
 	struct run *r = ctx;
 	json_t *found = supervisor_status(r->supervisor);
 	char now[TIME_TEXT_MAX];
-	int rc = !found || json_object_update(out, found) || json_set_str(out, "time", str_of(time_text_ms(env_wall_us(), now)));
+	int rc = !found || json_object_update(out, found) ||
+	         json_set_str(out, "time", str_of(time_text_ms(env_wall_us(), now)));
 
 	json_decref(found);
 	return rc ? err_nomem(err) : ERR_OK;
@@ -102,8 +111,9 @@ static int ready(void *ctx, json_t *checks, struct err *err)
 	size_t i;
 	int rc = found ? 0 : -1;
 
-	json_array_foreach(json_object_get(found, "sources"), i, source)
-		rc |= ops_check(checks, json_get_str(source, "source", "?"), strcmp(json_get_str(source, "state", ""), "stopped") != 0, json_get_str(source, "reason", ""));
+	json_array_foreach(json_object_get(found, "sources"), i, source) rc |= ops_check(
+		checks, json_get_str(source, "source", "?"), strcmp(json_get_str(source, "state", ""), "stopped") != 0,
+		json_get_str(source, "reason", ""));
 	json_decref(found);
 	return rc ? err_nomem(err) : ERR_OK;
 }
@@ -114,10 +124,12 @@ static int open_servers(struct run *r, struct err *err)
 
 	r->ops = (struct ops_api){ .ctx = r, .ready = ready, .status = status };
 	if (!rc && r->config->http[0])
-		rc = http_server_open(r->loop, r->config->http, &http_limits_default, ops_api_handle, &r->ops, &r->http, err);
+		rc = http_server_open(r->loop, r->config->http, &http_limits_default, ops_api_handle, &r->ops, &r->http,
+		                      err);
 	r->rest_api = (struct rest_server){ .catalog = r->catalog };
 	if (!rc && r->config->catalog[0])
-		rc = http_server_open(r->loop, r->config->catalog, &http_limits_default, rest_handle, &r->rest_api, &r->rest, err);
+		rc = http_server_open(r->loop, r->config->catalog, &http_limits_default, rest_handle, &r->rest_api,
+		                      &r->rest, err);
 	return rc;
 }
 
@@ -125,7 +137,8 @@ static void *kill_late(void *arg)
 {
 	(void)arg;
 	env_sleep_us(STOP_MS_MAX * 1000);
-	log_warn("cli", "the stop took longer than %d s and was ended hard; nothing is lost, the next start recovers", STOP_MS_MAX / 1000);
+	log_warn("cli", "the stop took longer than %d s and was ended hard; nothing is lost, the next start recovers",
+	         STOP_MS_MAX / 1000);
 	_exit(0);
 }
 
@@ -154,11 +167,14 @@ static void announce(const struct run *r)
 	char address[300] = "";
 
 	/* ports may have been 0: what they became is found in this file */
-	snprintf(address, sizeof address, "{\"http\":\"%s\",\"catalog\":\"%s\",\"pid\":%d}\n", r->http ? http_server_address(r->http) : "", r->rest ? http_server_address(r->rest) : "", (int)getpid());
+	snprintf(address, sizeof address, "{\"http\":\"%s\",\"catalog\":\"%s\",\"pid\":%d}\n",
+	         r->http ? http_server_address(r->http) : "", r->rest ? http_server_address(r->rest) : "",
+	         (int)getpid());
 	char path[4096];
 	snprintf(path, sizeof path, "%.4000s/run.json", r->config->state);
 	env_write_file_atomic(path, address, strlen(address), 0644);
-	log_info("cli", "tarn runs: http %s, catalog %s, warehouse %s", r->http ? http_server_address(r->http) : "off", r->rest ? http_server_address(r->rest) : "off", r->store->root_uri);
+	log_info("cli", "tarn runs: http %s, catalog %s, warehouse %s", r->http ? http_server_address(r->http) : "off",
+	         r->rest ? http_server_address(r->rest) : "off", r->store->root_uri);
 }
 
 static void stop_all(struct run *r)
@@ -193,7 +209,8 @@ static int serve(struct run *r, struct err *err)
 	int rc;
 
 	if ((rc = lock_state(r, err)) || (rc = open_lake(r, err)) || (rc = open_servers(r, err)) ||
-	    (rc = loop_on_signals(r->loop, (const int[]){ SIGINT, SIGTERM, 0 }, on_signal, r, err)) || (rc = loop_timer_start(r->loop, WATCH_US, on_timer, r, &r->timer, err)) ||
+	    (rc = loop_on_signals(r->loop, (const int[]){ SIGINT, SIGTERM, 0 }, on_signal, r, err)) ||
+	    (rc = loop_timer_start(r->loop, WATCH_US, on_timer, r, &r->timer, err)) ||
 	    (rc = run_metrics_start(r->supervisor, err)) || (rc = supervisor_start(r->supervisor, err)))
 		return rc;
 	announce(r);
@@ -213,7 +230,12 @@ static int run(const struct command_args *args, struct err *err)
 
 	if (rc)
 		return rc;
-	rc = log_open(&(struct log_opts){ .level = (enum log_level)r.config->log_level, .json = r.config->log_json, .path = r.config->log_path, .rotate_bytes = (uint64_t)r.config->log_rotate_bytes, .keep = (int)r.config->log_keep }, err);
+	rc = log_open(&(struct log_opts){ .level = (enum log_level)r.config->log_level,
+	                                  .json = r.config->log_json,
+	                                  .path = r.config->log_path,
+	                                  .rotate_bytes = (uint64_t)r.config->log_rotate_bytes,
+	                                  .keep = (int)r.config->log_keep },
+	              err);
 	if (!rc) {
 		signal(SIGPIPE, SIG_IGN);
 		rc = serve(&r, err);
@@ -231,12 +253,12 @@ const struct command cmd_run = {
 	.words = "",
 	.summary = "capture, apply and serve until stopped",
 	.help = "Runs everything the configuration names: captures each source into its journal, keeps the lake's tables up to date, serves the Iceberg REST\n"
-	        "catalog and the operations API. SIGINT or SIGTERM stop it cleanly within ten seconds; a kill loses nothing either.\n"
-	        "\n"
-	        "Examples:\n"
-	        "  tarn run\n"
-	        "  tarn -c /etc/tarn/tarn.yaml run\n"
-	        "  tarn run --set lake.publish_interval=5s\n",
+		"catalog and the operations API. SIGINT or SIGTERM stop it cleanly within ten seconds; a kill loses nothing either.\n"
+		"\n"
+		"Examples:\n"
+		"  tarn run\n"
+		"  tarn -c /etc/tarn/tarn.yaml run\n"
+		"  tarn run --set lake.publish_interval=5s\n",
 	.options = NULL,
 	.run = run,
 };

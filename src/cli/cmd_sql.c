@@ -77,7 +77,8 @@ static int copy_to_stdout(const char *path, struct err *err)
 		ssize_t n = env_read(fd, buf, READ_BYTES);
 		int wrote = n > 0 ? env_write(1, buf, (size_t)n) : 0;
 		if (n < 0 || wrote < 0)
-			rc = err_set_errno(err, ERR_IO, n < 0 ? (int)-n : -wrote, "writing the Parquet file to standard output");
+			rc = err_set_errno(err, ERR_IO, n < 0 ? (int)-n : -wrote,
+			                   "writing the Parquet file to standard output");
 		if (n == 0)
 			break;
 	}
@@ -130,7 +131,8 @@ static int run_opened(const struct command_args *args, struct sql_catalog *cat, 
 	bool parquet = format && strcmp(format, "parquet") == 0;
 
 	if (format && !parquet && !result_format_parse(format, &shell.format))
-		return err_set(err, ERR_USAGE, "unknown format '%s': there are table, csv, json, ndjson and parquet", format);
+		return err_set(err, ERR_USAGE, "unknown format '%s': there are table, csv, json, ndjson and parquet",
+		               format);
 	sql_shell_catch(&shell);
 	int rc = parquet ? to_parquet(cat, text, out, err) : to_text(&shell, text, out, err);
 	shell.cat = NULL;

@@ -14,7 +14,9 @@
 
 #define SAMPLE_US 1000000
 #define WAIT_EVERY_US 250000
-#define LOOK_US 4000000 /* the source is looked at every three seconds (source_monitor.c): what is seen after this time is newer than the command */
+/* the source is looked at every three seconds (source_monitor.c): what is seen after this time is newer than the
+ * command */
+#define LOOK_US 4000000
 #define WAIT_S_MAX 604800
 
 static volatile sig_atomic_t interrupted;
@@ -33,7 +35,9 @@ static int stored_status(const struct config *config, const struct err *why, jso
 	struct table_admin admin;
 	json_t *o = json_object(), *tables = NULL, *pipelines = NULL;
 	struct err none = { 0 };
-	int rc = o && !json_set_bool(o, "running", false) && !json_set_str(o, "reason", str_of(why->text)) ? ERR_OK : err_nomem(err);
+	int rc = o && !json_set_bool(o, "running", false) && !json_set_str(o, "reason", str_of(why->text))
+	                 ? ERR_OK
+	                 : err_nomem(err);
 
 	if (!rc && !table_admin_open(config, false, &admin, &none)) {
 		rc = table_admin_list(&admin, &tables, err);
@@ -87,7 +91,8 @@ static int print_json(const json_t *value, struct err *err)
 	return ERR_OK;
 }
 
-static int put_text(struct wbuf *text, const json_t *now, const json_t *before, bool running, unsigned width, struct err *err)
+static int put_text(struct wbuf *text, const json_t *now, const json_t *before, bool running, unsigned width,
+                    struct err *err)
 {
 	if (running)
 		status_view_put(text, now, before, width);
@@ -139,7 +144,8 @@ static int once(const struct config *config, bool json, struct err *err)
 
 /* --- live --- */
 
-/* Lines cut to the window, so that a frame covers the one before exactly: home, each line cleared behind its end, then everything below. */
+/* Lines cut to the window, so that a frame covers the one before exactly: home, each line cleared behind its end,
+ * then everything below. */
 static void draw(const struct wbuf *text)
 {
 	struct winsize size = { .ws_row = 24, .ws_col = 80 };
@@ -221,7 +227,8 @@ static bool looked_again(const json_t *first, const json_t *now)
 	if (json_array_size(old) != json_array_size(sources))
 		return false;
 	for (size_t i = 0; i < json_array_size(sources); i++) {
-		const char *a = json_get_str(json_object_get(json_array_get(old, i), "lsn"), "server", ""), *b = json_get_str(json_object_get(json_array_get(sources, i), "lsn"), "server", "");
+		const char *a = json_get_str(json_object_get(json_array_get(old, i), "lsn"), "server", ""),
+			   *b = json_get_str(json_object_get(json_array_get(sources, i), "lsn"), "server", "");
 
 		if (strcmp(a, b) == 0)
 			return false;
@@ -230,7 +237,8 @@ static bool looked_again(const json_t *first, const json_t *now)
 }
 
 /* One look. *done: everything that was committed at the sources when the command began is in the lake. */
-static int wait_look(const struct config *config, json_t **first, bool late, bool *done, char *reason, size_t n, struct err *err)
+static int wait_look(const struct config *config, json_t **first, bool late, bool *done, char *reason, size_t n,
+                     struct err *err)
 {
 	struct err why = { 0 };
 	json_t *now = NULL;
@@ -265,7 +273,8 @@ static int wait_until_caught_up(const struct config *config, uint64_t seconds, s
 
 	while (!rc && !done) {
 		passed = env_mono_us() - begin;
-		rc = wait_look(config, &first, passed >= (limit < LOOK_US ? limit : LOOK_US), &done, reason, sizeof reason, err);
+		rc = wait_look(config, &first, passed >= (limit < LOOK_US ? limit : LOOK_US), &done, reason,
+		               sizeof reason, err);
 		if (passed >= limit)
 			break;
 		if (!rc && !done)
@@ -273,7 +282,8 @@ static int wait_until_caught_up(const struct config *config, uint64_t seconds, s
 	}
 	json_decref(first);
 	if (!rc && !done)
-		return err_set(err, ERR_TIMEOUT, "not caught up within %llu s: %s", (unsigned long long)seconds, reason);
+		return err_set(err, ERR_TIMEOUT, "not caught up within %llu s: %s", (unsigned long long)seconds,
+		               reason);
 	return rc;
 }
 
@@ -306,7 +316,10 @@ static int run(const struct command_args *args, struct err *err)
 	int rc;
 
 	if (args->n_words > 0)
-		return err_set(err, ERR_USAGE, "status takes no words, but '%.100s' was given; one table is shown by: tarn table show NAME", args->words[0]);
+		return err_set(
+			err, ERR_USAGE,
+			"status takes no words, but '%.100s' was given; one table is shown by: tarn table show NAME",
+			args->words[0]);
 	opts.without_secrets = true; /* the running tarn is asked, no source */
 	rc = config_load(&opts, &config, err);
 	if (rc)
@@ -318,7 +331,8 @@ static int run(const struct command_args *args, struct err *err)
 
 static const struct command_option options[] = {
 	{ "watch", 'w', NULL, "live on a terminal, redrawn every second, until Ctrl-C; elsewhere printed once" },
-	{ "wait", 0, "SECONDS", "wait until all tables run and have what was committed when the command began; else status 15" },
+	{ "wait", 0, "SECONDS",
+	  "wait until all tables run and have what was committed when the command began; else status 15" },
 	{ "json", 0, NULL, "print JSON" },
 	{ NULL, 0, NULL, NULL },
 };

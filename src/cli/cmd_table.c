@@ -30,7 +30,8 @@ static int print_json(const json_t *value, struct err *err)
 }
 
 /* Takes value. */
-static int print_value(const struct call *call, json_t *value, void (*view)(struct wbuf *, const json_t *), struct err *err)
+static int print_value(const struct call *call, json_t *value, void (*view)(struct wbuf *, const json_t *),
+                       struct err *err)
 {
 	struct wbuf out;
 	int rc;
@@ -75,9 +76,11 @@ static int first_error(const json_t *tables, struct err *err)
 	const json_t *t;
 	size_t i;
 
-	json_array_foreach(tables, i, t) {
+	json_array_foreach(tables, i, t)
+	{
 		if (json_has(t, "error"))
-			return err_set(err, ERR_CORRUPT, "table %s cannot be read: %s", json_get_str(t, "table", ""), json_get_str(t, "error", ""));
+			return err_set(err, ERR_CORRUPT, "table %s cannot be read: %s", json_get_str(t, "table", ""),
+			               json_get_str(t, "error", ""));
 	}
 	return ERR_OK;
 }
@@ -130,7 +133,8 @@ static int do_rollback(struct call *call, const struct table_rollback *plan, str
 		printf("%s is at version %lld already; nothing to do\n", full, (long long)plan->to);
 		return ERR_OK;
 	}
-	snprintf(question, sizeof question, "Make version %lld the current one of %.300s, in place of %lld? (y/n)", (long long)plan->to, full, (long long)plan->from);
+	snprintf(question, sizeof question, "Make version %lld the current one of %.300s, in place of %lld? (y/n)",
+	         (long long)plan->to, full, (long long)plan->from);
 	rc = confirm(call, question, err);
 	if (!rc)
 		rc = table_rollback_do(&call->admin, call->name, plan, err);
@@ -167,7 +171,8 @@ static int tag(struct call *call, struct err *err)
 
 	if (drop && version >= 0)
 		return err_set(err, ERR_USAGE, "tag --drop takes no --version");
-	rc = drop ? table_tag_drop(&call->admin, call->name, name, err) : table_tag_set(&call->admin, call->name, name, &version, err);
+	rc = drop ? table_tag_drop(&call->admin, call->name, name, err)
+	          : table_tag_set(&call->admin, call->name, name, &version, err);
 	if (rc)
 		return rc;
 	if (drop)
@@ -182,9 +187,11 @@ static int ask_recopy(const struct call *call, const struct recopy *plan, struct
 	char question[600];
 
 	if (plan->n_tables == 1)
-		snprintf(question, sizeof question, "Copy all rows of %.300s again from the source? (y/n)", plan->tables[0]);
+		snprintf(question, sizeof question, "Copy all rows of %.300s again from the source? (y/n)",
+		         plan->tables[0]);
 	else
-		snprintf(question, sizeof question, "Copy all rows of %zu tables again from their source? (y/n)", plan->n_tables);
+		snprintf(question, sizeof question, "Copy all rows of %zu tables again from their source? (y/n)",
+		         plan->n_tables);
 	return confirm(call, question, err);
 }
 
@@ -198,7 +205,9 @@ static int recopy(struct call *call, struct err *err)
 	if (!rc)
 		rc = recopy_request(&plan, err);
 	for (size_t i = 0; !rc && i < plan.n_tables; i++)
-		printf("%s: %s\n", plan.tables[i], plan.running ? "the running tarn copies it now; 'tarn status' shows how far it is" : "no tarn runs; it is copied at the next 'tarn run'");
+		printf("%s: %s\n", plan.tables[i],
+		       plan.running ? "the running tarn copies it now; 'tarn status' shows how far it is"
+		                    : "no tarn runs; it is copied at the next 'tarn run'");
 	recopy_free(&plan);
 	return rc;
 }
@@ -232,15 +241,23 @@ static const struct verb *find_verb(const char *word, struct err *err)
 			return &verbs[i];
 	}
 	near = str_nearest(str_of(word), names);
-	err_set(err, ERR_USAGE, "table: unknown word '%.100s'%s%s%s", word, near ? "; did you mean '" : "; there are ls, show, history, files, rollback, tag and recopy", near ? near : "", near ? "'?" : "");
+	err_set(err, ERR_USAGE, "table: unknown word '%.100s'%s%s%s", word,
+	        near ? "; did you mean '" : "; there are ls, show, history, files, rollback, tag and recopy",
+	        near ? near : "", near ? "'?" : "");
 	return NULL;
 }
 
 /* An option that the verb would pass over in silence is refused. */
 static int check_options(const struct verb *verb, const struct command_args *args, struct err *err)
 {
-	static const struct { const char *option, *verbs; } fits[] = {
-		{ "version", "files rollback tag" }, { "tag", "rollback" }, { "drop", "tag" }, { "yes", "rollback recopy" }, { "json", "ls show history files" },
+	static const struct {
+		const char *option, *verbs;
+	} fits[] = {
+		{ "version", "files rollback tag" },
+		{ "tag", "rollback" },
+		{ "drop", "tag" },
+		{ "yes", "rollback recopy" },
+		{ "json", "ls show history files" },
 	};
 
 	for (size_t i = 0; i < sizeof fits / sizeof *fits; i++) {
@@ -250,7 +267,8 @@ static int check_options(const struct verb *verb, const struct command_args *arg
 		while (rest.n > 0 && !found)
 			found = str_eqz(str_cut(&rest, ' '), verb->name);
 		if (!found && command_value(args, fits[i].option))
-			return err_set(err, ERR_USAGE, "table %s takes no --%s; it is: %s", verb->name, fits[i].option, verb->usage);
+			return err_set(err, ERR_USAGE, "table %s takes no --%s; it is: %s", verb->name, fits[i].option,
+			               verb->usage);
 	}
 	return ERR_OK;
 }
@@ -261,10 +279,12 @@ static int parse(const struct verb *verb, struct call *call, struct err *err)
 	size_t n = call->args->n_words ? call->args->n_words - 1 : 0;
 
 	if (n < verb->words_min || n > verb->words_max)
-		return err_set(err, ERR_USAGE, "table %s has too %s words; it is: %s", verb->name, n < verb->words_min ? "few" : "many", verb->usage);
+		return err_set(err, ERR_USAGE, "table %s has too %s words; it is: %s", verb->name,
+		               n < verb->words_min ? "few" : "many", verb->usage);
 	call->version = -1;
 	if (version && (!str_to_i64(str_of(version), &call->version) || call->version < 0))
-		return err_set(err, ERR_USAGE, "--version: '%.100s' is not a version; 'tarn table history NAME' lists them", version);
+		return err_set(err, ERR_USAGE,
+		               "--version: '%.100s' is not a version; 'tarn table history NAME' lists them", version);
 	return check_options(verb, call->args, err);
 }
 

@@ -55,10 +55,14 @@ static void print_text(const struct verify_result *r)
 
 	lsn_text(r->lsn, lsn);
 	switch (r->outcome) {
-	case VERIFY_EQUAL: printf("%-32s equal      %s rows at %s\n", r->table, count_text(r->source_rows, rows), lsn); break;
+	case VERIFY_EQUAL:
+		printf("%-32s equal      %s rows at %s\n", r->table, count_text(r->source_rows, rows), lsn);
+		break;
 	case VERIFY_SKIPPED: printf("%-32s skipped    %s\n", r->table, r->text); break;
 	case VERIFY_DIFFERENT:
-		printf("%-32s DIFFERENT  %s keys; source has %s rows, lake %s, at %s\n", r->table, count_text(r->different, different), count_text(r->source_rows, rows), count_text(r->lake_rows, lake), lsn);
+		printf("%-32s DIFFERENT  %s keys; source has %s rows, lake %s, at %s\n", r->table,
+		       count_text(r->different, different), count_text(r->source_rows, rows),
+		       count_text(r->lake_rows, lake), lsn);
 		for (struct str keys = str_of(r->keys ? r->keys : ""); keys.n > 0;) {
 			struct str line = str_cut(&keys, '\n');
 
@@ -114,7 +118,11 @@ static int verify_sources(const struct config *config, const struct verify_opts 
 static int run(const struct command_args *args, struct err *err)
 {
 	struct show show = { .json = command_flag(args, "json") };
-	struct verify_opts opts = { .tables = args->words, .n_tables = args->n_words, .stage = on_stage, .result = on_result, .arg = &show };
+	struct verify_opts opts = { .tables = args->words,
+		                    .n_tables = args->n_words,
+		                    .stage = on_stage,
+		                    .result = on_result,
+		                    .arg = &show };
 	struct config *config = NULL;
 	int rc = wait_option(args, &opts.wait_us, err);
 
@@ -132,7 +140,8 @@ static int run(const struct command_args *args, struct err *err)
 	if (!show.json && (!rc || rc == ERR_DIFFERENT))
 		printf("%zu equal, %zu different, %zu skipped\n", show.equal, show.different, show.skipped);
 	if (!rc && show.skipped)
-		rc = err_set(err, ERR_DIFFERENT, "%zu table%s could not be compared", show.skipped, show.skipped == 1 ? "" : "s");
+		rc = err_set(err, ERR_DIFFERENT, "%zu table%s could not be compared", show.skipped,
+		             show.skipped == 1 ? "" : "s");
 	config_free(config);
 	return rc;
 }
@@ -148,11 +157,11 @@ const struct command cmd_verify = {
 	.words = "[TABLE ...]",
 	.summary = "compare the lake with the source, row by row, at one exact position",
 	.help = "Takes the source's rows under a temporary slot's exported snapshot, which matches one LSN exactly, waits until the running tarn has\n"
-	        "brought the lake there, and compares every column of every row. Writers need not stop. Exit status 0 only when all tables are equal.\n"
-	        "\n"
-	        "Examples:\n"
-	        "  tarn verify\n"
-	        "  tarn verify bank.users --wait 300\n",
+		"brought the lake there, and compares every column of every row. Writers need not stop. Exit status 0 only when all tables are equal.\n"
+		"\n"
+		"Examples:\n"
+		"  tarn verify\n"
+		"  tarn verify bank.users --wait 300\n",
 	.options = options,
 	.run = run,
 };

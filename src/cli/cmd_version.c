@@ -12,7 +12,8 @@ static const char *const failpoints = "off";
 #endif
 
 static const struct command_option options[] = {
-	{ "failpoints", 0, NULL, "list the names of the failpoints in this binary, one a line; none in release builds" },
+	{ "failpoints", 0, NULL,
+	  "list the names of the failpoints in this binary, one a line; none in release builds" },
 	{ "json", 0, NULL, "one JSON object" },
 	{ NULL, 0, NULL, NULL },
 };
@@ -24,7 +25,8 @@ static int run(const struct command_args *args, struct err *err)
 	if (command_flag(args, "failpoints"))
 		failpoint_list(print_failpoint, stdout);
 	else if (command_flag(args, "json"))
-		printf("{\"name\":\"tarn\",\"version\":\"%s\",\"compiler\":\"%s\",\"failpoints\":\"%s\"}\n", TARN_VERSION, __VERSION__, failpoints);
+		printf("{\"name\":\"tarn\",\"version\":\"%s\",\"compiler\":\"%s\",\"failpoints\":\"%s\"}\n",
+		       TARN_VERSION, __VERSION__, failpoints);
 	else
 		printf("tarn %s\n", TARN_VERSION);
 	return ERR_OK;

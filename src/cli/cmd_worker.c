@@ -1,4 +1,5 @@
-/* src/cli/cmd_worker.c — `tarn worker`: the process of one SQL session. Started by engine/sql_session with its end of a socket pair as descriptor 3; not for people and not listed. */
+/* src/cli/cmd_worker.c — `tarn worker`: the process of one SQL session. Started by engine/sql_session with its end of
+ * a socket pair as descriptor 3; not for people and not listed. */
 #include <unistd.h>
 
 #include "base/str.h"

@@ -7,30 +7,20 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-extern const struct command cmd_config, cmd_doctor, cmd_generate, cmd_help, cmd_init, cmd_journal, cmd_run, cmd_verify, cmd_sql, cmd_status, cmd_table, cmd_version, cmd_worker;
+extern const struct command cmd_config, cmd_doctor, cmd_generate, cmd_help, cmd_init, cmd_journal, cmd_run, cmd_verify,
+	cmd_sql, cmd_status, cmd_table, cmd_version, cmd_worker;
 
 const struct command *const commands[] = {
-	&cmd_init,
-	&cmd_doctor,
-	&cmd_run,
-	&cmd_status,
-	&cmd_verify,
-	&cmd_journal,
-	&cmd_sql,
-	&cmd_table,
-	&cmd_generate,
-	&cmd_config,
-	&cmd_version,
-	&cmd_help,
-	&cmd_worker,
-	NULL,
+	&cmd_init,  &cmd_doctor,   &cmd_run,    &cmd_status,  &cmd_verify, &cmd_journal, &cmd_sql,
+	&cmd_table, &cmd_generate, &cmd_config, &cmd_version, &cmd_help,   &cmd_worker,  NULL,
 };
 
 enum global { GLOBAL_CONFIG, GLOBAL_SET, GLOBAL_LOG_LEVEL, GLOBAL_HELP, GLOBAL_VERSION, GLOBAL_COUNT };
 
 const struct command_option command_globals[] = {
 	[GLOBAL_CONFIG] = { "config", 'c', "FILE", "configuration file; default ./tarn.yaml when it is there" },
-	[GLOBAL_SET] = { "set", 0, "KEY=VALUE", "set one option, as in --set lake.publish_interval=2s; may be repeated" },
+	[GLOBAL_SET] = { "set", 0, "KEY=VALUE",
+	                 "set one option, as in --set lake.publish_interval=2s; may be repeated" },
 	[GLOBAL_LOG_LEVEL] = { "log-level", 0, "LEVEL", "debug, info, warn or error" },
 	[GLOBAL_HELP] = { "help", 'h', NULL, "show help and exit" },
 	[GLOBAL_VERSION] = { "version", 0, NULL, "show the version and exit" },
@@ -43,10 +33,12 @@ struct parse {
 	char **argv;
 	int at;
 	const struct command *command; /* NULL: not seen yet */
-	const char **words; size_t n_words;
-	const char **values;           /* of the command's own options */
-	const char **sets; size_t n_sets;
-	char *log_level_set;           /* owned: "log.level=..." */
+	const char **words;
+	size_t n_words;
+	const char **values; /* of the command's own options */
+	const char **sets;
+	size_t n_sets;
+	char *log_level_set; /* owned: "log.level=..." */
 	const char *config;
 	bool help, version;
 };
@@ -75,15 +67,17 @@ static int unknown_option(const struct parse *parse, struct str shown, struct st
 	const char *near;
 	size_t n = 0;
 
-	for (const struct command_option *o = parse->command ? parse->command->options : NULL; o && o->name && n < 48; o++)
+	for (const struct command_option *o = parse->command ? parse->command->options : NULL; o && o->name && n < 48;
+	     o++)
 		names[n++] = o->name;
 	for (const struct command_option *o = command_globals; o->name; o++)
 		names[n++] = o->name;
 	names[n] = NULL;
 	near = name.n > 1 ? str_nearest(name, names) : NULL;
-	return err_set(err, ERR_USAGE, "unknown option '%.*s'%s%s%s%s; 'tarn help%s%s' lists what there is", STR_FMT(shown), parse->command ? " of " : "",
-		       parse->command ? parse->command->name : "", near ? ", did you mean --" : "", near ? near : "", parse->command ? " " : "",
-		       parse->command ? parse->command->name : "");
+	return err_set(err, ERR_USAGE, "unknown option '%.*s'%s%s%s%s; 'tarn help%s%s' lists what there is",
+	               STR_FMT(shown), parse->command ? " of " : "", parse->command ? parse->command->name : "",
+	               near ? ", did you mean --" : "", near ? near : "", parse->command ? " " : "",
+	               parse->command ? parse->command->name : "");
 }
 
 static int global_option(struct parse *parse, enum global which, const char *value, struct err *err)
@@ -134,7 +128,8 @@ static int parse_option(struct parse *parse, struct err *err)
 		return err_set(err, ERR_USAGE, "option '%.*s' takes no value", STR_FMT(shown));
 	if (option->value && !value) {
 		if (parse->at + 1 >= parse->argc)
-			return err_set(err, ERR_USAGE, "option '%.*s' needs a value: %s", STR_FMT(shown), option->value);
+			return err_set(err, ERR_USAGE, "option '%.*s' needs a value: %s", STR_FMT(shown),
+			               option->value);
 		value = parse->argv[++parse->at];
 	}
 	if (own) {
@@ -166,7 +161,8 @@ int command_unknown(const char *name, struct err *err)
 	names[n] = NULL;
 	near = str_nearest(str_of(name), names);
 	if (near)
-		return err_set(err, ERR_USAGE, "unknown command '%s', did you mean '%s'? 'tarn help' lists the commands", name, near);
+		return err_set(err, ERR_USAGE,
+		               "unknown command '%s', did you mean '%s'? 'tarn help' lists the commands", name, near);
 	return err_set(err, ERR_USAGE, "unknown command '%s'; 'tarn help' lists the commands", name);
 }
 
@@ -210,7 +206,10 @@ static int parse_all(struct parse *parse, struct err *err)
 static int run_parsed(const struct parse *parse, struct err *err)
 {
 	struct command_args args = {
-		.words = parse->words, .n_words = parse->n_words, .command = parse->command, .values = parse->values,
+		.words = parse->words,
+		.n_words = parse->n_words,
+		.command = parse->command,
+		.values = parse->values,
 		.config_opts = { .path = parse->config, .sets = parse->sets, .n_sets = parse->n_sets },
 	};
 

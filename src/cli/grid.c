@@ -118,7 +118,8 @@ void grid_put(const struct grid *grid, struct wbuf *out)
 			widths[i % grid->n_columns] = w;
 	}
 	for (size_t i = 0; i < grid->n; i += grid->n_columns)
-		put_row(grid, widths, grid->cells + i, grid->n - i < grid->n_columns ? grid->n - i : grid->n_columns, out);
+		put_row(grid, widths, grid->cells + i, grid->n - i < grid->n_columns ? grid->n - i : grid->n_columns,
+		        out);
 }
 
 void grid_paragraph(struct wbuf *out, const char *indent, struct str text, unsigned width)
@@ -143,7 +144,8 @@ void grid_paragraph(struct wbuf *out, const char *indent, struct str text, unsig
 			at++;
 		}
 		for (size_t i = 0; i < word.n; i++)
-			wbuf_put_u8(out, (unsigned char)word.p[i] < 0x20 || word.p[i] == 0x7f ? ' ' : (uint8_t)word.p[i]);
+			wbuf_put_u8(out,
+			            (unsigned char)word.p[i] < 0x20 || word.p[i] == 0x7f ? ' ' : (uint8_t)word.p[i]);
 		at += n;
 	}
 	if (at > 0)

@@ -10,12 +10,19 @@
 #define TERMINAL_US 200000
 #define PLAIN_US 5000000
 
-void progress_begin(struct progress *p, const char *what, const char *unit, uint64_t total, int64_t duration_us, bool quiet)
+void progress_begin(struct progress *p, const char *what, const char *unit, uint64_t total, int64_t duration_us,
+                    bool quiet)
 {
 	int64_t now = env_mono_us();
 
-	*p = (struct progress){ .what = what, .unit = unit, .total = total, .begin_us = now, .end_us = duration_us ? now + duration_us : 0, .shown_us = now, .quiet = quiet,
-	                        .terminal = isatty(STDERR_FILENO) == 1 };
+	*p = (struct progress){ .what = what,
+		                .unit = unit,
+		                .total = total,
+		                .begin_us = now,
+		                .end_us = duration_us ? now + duration_us : 0,
+		                .shown_us = now,
+		                .quiet = quiet,
+		                .terminal = isatty(STDERR_FILENO) == 1 };
 }
 
 void progress_show(struct progress *p, uint64_t done)
@@ -34,7 +41,8 @@ void progress_show(struct progress *p, uint64_t done)
 		left_us = (int64_t)((double)(p->total - done) / per_s * 1e6);
 	if (left_us > 0)
 		duration_text(left_us / 1000000 * 1000000 + 1000000, left);
-	fprintf(stderr, "%s%s: %s%s%s %s, %s/s%s%s%s", p->terminal ? "\r" : "", p->what, count_text(done, count), p->total ? " of " : "", p->total ? count_text(p->total, total) : "", p->unit,
+	fprintf(stderr, "%s%s: %s%s%s %s, %s/s%s%s%s", p->terminal ? "\r" : "", p->what, count_text(done, count),
+	        p->total ? " of " : "", p->total ? count_text(p->total, total) : "", p->unit,
 	        count_text((uint64_t)per_s, rate), *left ? ", " : "", left, *left ? " left" : "");
 	fputs(p->terminal ? "\033[K" : "\n", stderr);
 	fflush(stderr);

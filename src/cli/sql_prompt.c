@@ -31,10 +31,7 @@ static const char help[] =
 	"  \\?                this help\n"
 	"Versions: SELECT ... FROM ns.table AT (VERSION => 123), AT (TIMESTAMP => '2026-11-23 17:00'), AT (LSN => '0/16B3740')\n";
 
-static void show_error(const struct err *err)
-{
-	fprintf(stderr, "error: %s\n", err->text);
-}
+static void show_error(const struct err *err) { fprintf(stderr, "error: %s\n", err->text); }
 
 static void run_text(struct prompt *prompt, const char *text)
 {
@@ -164,9 +161,12 @@ static void take_line(struct prompt *prompt, struct str line)
 
 	if (prompt->text.n == 0 && trimmed.n == 0)
 		return;
-	if (prompt->text.n == 0 && (trimmed.p[0] == '\\' || str_eqz(trimmed, "exit") || str_eqz(trimmed, "quit") || str_eqz(trimmed, "help"))) {
+	if (prompt->text.n == 0 && (trimmed.p[0] == '\\' || str_eqz(trimmed, "exit") || str_eqz(trimmed, "quit") ||
+	                            str_eqz(trimmed, "help"))) {
 		remember(prompt, trimmed);
-		backslash(prompt, trimmed.p[0] == '\\' ? trimmed : str_eqz(trimmed, "help") ? STR_LIT("\\?") : STR_LIT("\\q"));
+		backslash(prompt, trimmed.p[0] == '\\'       ? trimmed
+		                  : str_eqz(trimmed, "help") ? STR_LIT("\\?")
+		                                             : STR_LIT("\\q"));
 		return;
 	}
 	wbuf_put_str(&prompt->text, line);

@@ -50,10 +50,7 @@ int sql_shell_print(struct sql_shell *shell, struct str text, struct err *err)
 	return err_set_errno(err, ERR_IO, -rc, "writing the result");
 }
 
-static int write_text(void *arg, struct str text, struct err *err)
-{
-	return sql_shell_print(arg, text, err);
-}
+static int write_text(void *arg, struct str text, struct err *err) { return sql_shell_print(arg, text, err); }
 
 static int run_statement(struct sql_shell *shell, const char *text, struct err *err)
 {
@@ -94,7 +91,8 @@ static int run_statements(struct sql_shell *shell, const char *text, struct err 
 	return rc;
 }
 
-/* The worker is prepared once for the whole text: its statements share temporary tables and see each table at one version. */
+/* The worker is prepared once for the whole text: its statements share temporary tables and see each table at one
+ * version. */
 int sql_shell_script(struct sql_shell *shell, const char *text, struct err *err)
 {
 	if (sql_is_blank(text))

@@ -8,10 +8,10 @@
 struct sql_shell {
 	struct sql_catalog *cat;
 	enum result_format format;
-	int out_fd;          /* 1, or of -o FILE */
-	unsigned width;      /* of the terminal when out_fd is one, else 0 */
+	int out_fd;     /* 1, or of -o FILE */
+	unsigned width; /* of the terminal when out_fd is one, else 0 */
 	bool timing;
-	bool reader_gone;    /* the pipe we write into was closed: stop without an error */
+	bool reader_gone; /* the pipe we write into was closed: stop without an error */
 };
 
 /* Ctrl-C cancels the query that runs; sql_shell_interrupted tells whether it came since the last call. */

@@ -27,7 +27,8 @@ static const json_t *same_in(const json_t *list, const char *key, const json_t *
 	const json_t *found;
 	size_t i;
 
-	json_array_foreach(list, i, found) {
+	json_array_foreach(list, i, found)
+	{
 		if (strcmp(json_get_str(found, key, ""), json_get_str(o, key, "?")) == 0)
 			return found;
 	}
@@ -36,7 +37,8 @@ static const json_t *same_in(const json_t *list, const char *key, const json_t *
 
 /* --- the ladder --- */
 
-/* Commit LSNs of the newest transaction never equal the server's end of log: with everything in the lake ("lake" is beyond them then) each step of ours stands where the lake stands. */
+/* Commit LSNs of the newest transaction never equal the server's end of log: with everything in the lake ("lake" is
+ * beyond them then) each step of ours stands where the lake stands. */
 static uint64_t reached(const json_t *lsn, const char *step)
 {
 	uint64_t at = lsn_of(lsn, step), lake = lsn_of(lsn, "lake");
@@ -46,9 +48,16 @@ static uint64_t reached(const json_t *lsn, const char *step)
 
 static void put_ladder(struct wbuf *out, const json_t *lsn)
 {
-	static const struct { const char *step, *meaning; bool ours; } steps[] = {
-		{ "server", "the end of its log when last looked at", false }, { "received", "came over the connection", false }, { "journaled", "durable in the local journal", true },
-		{ "applied", "worked into tables in memory", true }, { "published", "committed to the lake", true }, { "confirmed", "told to the server, which may drop its log up to here", false },
+	static const struct {
+		const char *step, *meaning;
+		bool ours;
+	} steps[] = {
+		{ "server", "the end of its log when last looked at", false },
+		{ "received", "came over the connection", false },
+		{ "journaled", "durable in the local journal", true },
+		{ "applied", "worked into tables in memory", true },
+		{ "published", "committed to the lake", true },
+		{ "confirmed", "told to the server, which may drop its log up to here", false },
 	};
 	uint64_t server = lsn_of(lsn, "server");
 	char size[SIZE_TEXT_MAX];
@@ -75,7 +84,8 @@ static void put_lag(struct wbuf *out, const json_t *source)
 	if (bytes == 0 && us == 0)
 		wbuf_putz(out, "  Lag        none: the lake has everything");
 	else if (us == 0)
-		wbuf_putf(out, "  Lag        %s of the server's log are not received yet", size_text((uint64_t)bytes, size));
+		wbuf_putf(out, "  Lag        %s of the server's log are not received yet",
+		          size_text((uint64_t)bytes, size));
 	else
 		wbuf_putf(out, "  Lag        %s, %s", size_text((uint64_t)bytes, size), duration_text(us, duration));
 	if (json_has(source, "last_commit_ts"))
@@ -90,11 +100,12 @@ static void put_slot_warning(struct wbuf *out, const json_t *source, unsigned wi
 
 	if (!*status || strcmp(status, "reserved") == 0 || strcmp(status, "extended") == 0)
 		return;
-	grid_paragraph(out, "  ",
-	               str_of(lost ? "WARNING: the server has removed log that this slot still needed: changes are missing and capture cannot go on from here. Drop the slot at the source, raise max_slot_wal_keep_size there, "
-	                             "restart tarn and have the tables copied again (tarn table recopy)."
-	                           : "WARNING: the server will soon remove log that this slot still needs; then the tables must be copied again. Raise max_slot_wal_keep_size at the source, or let tarn catch up."),
-	               width);
+	grid_paragraph(
+		out, "  ",
+		str_of(lost ? "WARNING: the server has removed log that this slot still needed: changes are missing and capture cannot go on from here. Drop the slot at the source, raise max_slot_wal_keep_size there, "
+	                      "restart tarn and have the tables copied again (tarn table recopy)."
+	                    : "WARNING: the server will soon remove log that this slot still needs; then the tables must be copied again. Raise max_slot_wal_keep_size at the source, or let tarn catch up."),
+		width);
 }
 
 static void put_slot(struct wbuf *out, const json_t *source, unsigned width)
@@ -103,11 +114,13 @@ static void put_slot(struct wbuf *out, const json_t *source, unsigned width)
 	const char *status = json_get_str(source, "slot_wal_status", "");
 
 	if (*status)
-		wbuf_putf(out, "  Slot       the server keeps %s of log for it (%s)", size_text((uint64_t)json_get_int(source, "slot_retained_bytes", 0), size), status);
+		wbuf_putf(out, "  Slot       the server keeps %s of log for it (%s)",
+		          size_text((uint64_t)json_get_int(source, "slot_retained_bytes", 0), size), status);
 	else
 		wbuf_putz(out, "  Slot       not looked at yet");
 	if (json_has(source, "slot_safe_bytes"))
-		wbuf_putf(out, "; %s more may be written before it is lost", size_text((uint64_t)json_get_int(source, "slot_safe_bytes", 0), safe));
+		wbuf_putf(out, "; %s more may be written before it is lost",
+		          size_text((uint64_t)json_get_int(source, "slot_safe_bytes", 0), safe));
 	wbuf_putz(out, "\n");
 	put_slot_warning(out, source, width);
 }
@@ -116,18 +129,26 @@ static const char *plural(int64_t n) { return n == 1 ? "" : "s"; }
 
 static void put_counts(struct wbuf *out, const json_t *source)
 {
-	int64_t transactions = json_get_int(source, "transactions", 0), changes = json_get_int(source, "changes", 0), publishes = json_get_int(source, "publishes", 0);
+	int64_t transactions = json_get_int(source, "transactions", 0), changes = json_get_int(source, "changes", 0),
+		publishes = json_get_int(source, "publishes", 0);
 	char size[SIZE_TEXT_MAX], a[SIZE_TEXT_MAX], b[SIZE_TEXT_MAX];
 
-	wbuf_putf(out, "  Journal    %s; since the start %s transaction%s, %s change%s\n", size_text((uint64_t)json_get_int(source, "journal_bytes", 0), size), count_text((uint64_t)transactions, a),
-	          plural(transactions), count_text((uint64_t)changes, b), plural(changes));
+	wbuf_putf(out, "  Journal    %s; since the start %s transaction%s, %s change%s\n",
+	          size_text((uint64_t)json_get_int(source, "journal_bytes", 0), size),
+	          count_text((uint64_t)transactions, a), plural(transactions), count_text((uint64_t)changes, b),
+	          plural(changes));
 	if (publishes > 0)
-		wbuf_putf(out, "  Publishing %s time%s since the start; the last took %s\n", count_text((uint64_t)publishes, a), plural(publishes), duration_text(json_get_int(source, "last_publish_us", 0), b));
+		wbuf_putf(out, "  Publishing %s time%s since the start; the last took %s\n",
+		          count_text((uint64_t)publishes, a), plural(publishes),
+		          duration_text(json_get_int(source, "last_publish_us", 0), b));
 }
 
 /* --- tables --- */
 
-struct sample { const json_t *now, *before; int64_t now_us, before_us; }; /* before NULL: none */
+struct sample {
+	const json_t *now, *before;
+	int64_t now_us, before_us;
+}; /* before NULL: none */
 
 static int64_t changes_of(const json_t *t)
 {
@@ -140,7 +161,8 @@ static bool is(const json_t *t, const char *state) { return strcmp(json_get_str(
 static bool rate_of(const struct sample *s, double *per_s)
 {
 	bool copying = is(s->now, "copying");
-	int64_t d = copying ? json_get_int(s->now, "copied_rows", 0) : changes_of(s->now), us = s->now_us - s->before_us;
+	int64_t d = copying ? json_get_int(s->now, "copied_rows", 0) : changes_of(s->now),
+		us = s->now_us - s->before_us;
 
 	if (!s->before || us <= 0 || copying != is(s->before, "copying"))
 		return false;
@@ -151,20 +173,27 @@ static bool rate_of(const struct sample *s, double *per_s)
 
 static void put_copy_note(const struct sample *s, char *note, size_t n)
 {
-	int64_t copied = json_get_int(s->now, "copied_rows", 0), expected = json_get_int(s->now, "copy_rows_expected", 0), started = time_of(s->now, "copy_started"), us = s->now_us - started;
+	int64_t copied = json_get_int(s->now, "copied_rows", 0),
+		expected = json_get_int(s->now, "copy_rows_expected", 0), started = time_of(s->now, "copy_started"),
+		us = s->now_us - started;
 	char total[SIZE_TEXT_MAX], left[SIZE_TEXT_MAX];
 
 	if (expected <= 0) {
 		snprintf(note, n, "copying");
 	} else if (copied >= expected) {
-		snprintf(note, n, "copying; the %s rows expected were an estimate", count_text((uint64_t)expected, total));
+		snprintf(note, n, "copying; the %s rows expected were an estimate",
+		         count_text((uint64_t)expected, total));
 	} else if (copied == 0 || !started || us <= 0) {
 		snprintf(note, n, "copying about %s rows", count_text((uint64_t)expected, total));
 	} else {
 		/* whole seconds: it is an estimate of an estimate */
-		int64_t left_us = (int64_t)((double)(expected - copied) / (double)copied * (double)us) / 1000000 * 1000000 + 1000000;
+		int64_t left_us =
+			(int64_t)((double)(expected - copied) / (double)copied * (double)us) / 1000000 * 1000000 +
+			1000000;
 
-		snprintf(note, n, "%d%% of about %s rows, about %s left", (int)(100 * (double)copied / (double)expected), count_text((uint64_t)expected, total), duration_text(left_us, left));
+		snprintf(note, n, "%d%% of about %s rows, about %s left",
+		         (int)(100 * (double)copied / (double)expected), count_text((uint64_t)expected, total),
+		         duration_text(left_us, left));
 	}
 }
 
@@ -173,19 +202,25 @@ static void put_note(const struct sample *s, char *note, size_t n)
 	if (is(s->now, "copying"))
 		put_copy_note(s, note, n);
 	else
-		snprintf(note, n, "%s", is(s->now, "new") ? "waits for its copy" : is(s->now, "stopped") ? "see below" : is(s->now, "opening") ? "is being opened" : "");
+		snprintf(note, n, "%s",
+		         is(s->now, "new")       ? "waits for its copy"
+		         : is(s->now, "stopped") ? "see below"
+		         : is(s->now, "opening") ? "is being opened"
+		                                 : "");
 }
 
 static void put_table(struct grid *grid, const struct sample *s)
 {
-	int64_t rows = json_get_int(s->now, is(s->now, "copying") ? "copied_rows" : "rows", 0), changed = time_of(s->now, "last_commit_ts");
+	int64_t rows = json_get_int(s->now, is(s->now, "copying") ? "copied_rows" : "rows", 0),
+		changed = time_of(s->now, "last_commit_ts");
 	char text[SIZE_TEXT_MAX], note[256];
 	double per_s;
 
 	grid_cell(grid, json_get_str(s->now, "table", NULL));
 	grid_cell(grid, is(s->now, "stopped") ? "STOPPED" : json_get_str(s->now, "state", NULL));
 	grid_cell(grid, is(s->now, "running") || rows > 0 ? count_text((uint64_t)rows, text) : NULL);
-	grid_cell(grid, rate_of(s, &per_s) && !is(s->now, "stopped") ? count_text((uint64_t)(per_s + 0.5), text) : NULL);
+	grid_cell(grid,
+	          rate_of(s, &per_s) && !is(s->now, "stopped") ? count_text((uint64_t)(per_s + 0.5), text) : NULL);
 	grid_cell(grid, lsn_of(s->now, "published_lsn") ? json_get_str(s->now, "published_lsn", NULL) : NULL);
 	grid_cell(grid, json_get_str(s->now, "last_commit_ts", NULL));
 	grid_cell(grid, changed && s->now_us >= changed ? duration_text(s->now_us - changed, text) : NULL);
@@ -201,14 +236,18 @@ static void put_stopped(struct wbuf *out, const json_t *t, unsigned width)
 	wbuf_putf(out, "\n  %s is STOPPED; the other tables go on:\n", name);
 	grid_paragraph(out, "      ", str_of(json_get_str(t, "reason", "no reason is known")), width);
 	if (lsn_of(t, "published_lsn"))
-		snprintf(text, sizeof text, "What to do: mend the cause, then restart tarn: the table goes on from %s, its changes since are kept in the journal. Or have it copied again: tarn table recopy %.300s",
-		         json_get_str(t, "published_lsn", ""), name);
+		snprintf(
+			text, sizeof text,
+			"What to do: mend the cause, then restart tarn: the table goes on from %s, its changes since are kept in the journal. Or have it copied again: tarn table recopy %.300s",
+			json_get_str(t, "published_lsn", ""), name);
 	else
-		snprintf(text, sizeof text, "What to do: mend the cause, then take the table up again: tarn table recopy %.300s", name);
+		snprintf(text, sizeof text,
+		         "What to do: mend the cause, then take the table up again: tarn table recopy %.300s", name);
 	grid_paragraph(out, "      ", str_of(text), width);
 }
 
-static void put_tables(struct wbuf *out, const json_t *source, const json_t *before, int64_t now_us, int64_t before_us, unsigned width)
+static void put_tables(struct wbuf *out, const json_t *source, const json_t *before, int64_t now_us, int64_t before_us,
+                       unsigned width)
 {
 	const json_t *tables = json_object_get(source, "tables"), *t;
 	struct grid grid;
@@ -218,14 +257,16 @@ static void put_tables(struct wbuf *out, const json_t *source, const json_t *bef
 		return;
 	wbuf_putz(out, "\n");
 	grid_init(&grid, "TABLE,STATE,ROWS>,ROWS/S>,POSITION,LAST CHANGE,AGE>, ", "  ");
-	json_array_foreach(tables, i, t) {
+	json_array_foreach(tables, i, t)
+	{
 		struct sample s = { t, same_in(json_object_get(before, "tables"), "table", t), now_us, before_us };
 
 		put_table(&grid, &s);
 	}
 	grid_put(&grid, out);
 	grid_free(&grid);
-	json_array_foreach(tables, i, t) {
+	json_array_foreach(tables, i, t)
+	{
 		if (is(t, "stopped"))
 			put_stopped(out, t, width);
 	}
@@ -247,12 +288,14 @@ static void put_sentence(struct wbuf *out, const char *before, const char *text,
 	wbuf_free(&whole);
 }
 
-static void put_source(struct wbuf *out, const json_t *source, const json_t *before, int64_t now_us, int64_t before_us, unsigned width)
+static void put_source(struct wbuf *out, const json_t *source, const json_t *before, int64_t now_us, int64_t before_us,
+                       unsigned width)
 {
 	const json_t *lsn = json_object_get(source, "lsn");
 	const char *server = json_get_str(source, "server", "");
 
-	wbuf_putf(out, "Source %s: %s%s%s\n", json_get_str(source, "source", "?"), json_get_str(source, "state", "?"), *server ? ", " : "", server);
+	wbuf_putf(out, "Source %s: %s%s%s\n", json_get_str(source, "source", "?"), json_get_str(source, "state", "?"),
+	          *server ? ", " : "", server);
 	put_sentence(out, "", json_get_str(source, "reason", ""), width);
 	put_sentence(out, "GAP: ", json_get_str(source, "gap", ""), width);
 	put_sentence(out, "Publishing waits: ", json_get_str(source, "waiting_because", ""), width);
@@ -274,9 +317,11 @@ void status_view_put(struct wbuf *out, const json_t *now, const json_t *before, 
 	wbuf_putf(out, "tarn runs; %s\n", json_get_str(now, "time", "time unknown"));
 	if (json_array_size(sources) == 0)
 		wbuf_putz(out, "\nThe configuration names no source; make one with: tarn init\n");
-	json_array_foreach(sources, i, source) {
+	json_array_foreach(sources, i, source)
+	{
 		wbuf_putz(out, "\n");
-		put_source(out, source, same_in(json_object_get(before, "sources"), "source", source), now_us, before_us, width);
+		put_source(out, source, same_in(json_object_get(before, "sources"), "source", source), now_us,
+		           before_us, width);
 	}
 }
 
@@ -287,20 +332,23 @@ void status_view_stored(struct wbuf *out, const json_t *stored)
 	size_t i;
 
 	json_array_foreach(json_object_get(stored, "pipelines"), i, v)
-		wbuf_putf(out, "Source %s: its tables have every change up to %s\n", json_get_str(v, "pipeline", "?"), json_get_str(v, "lsn", "?"));
+		wbuf_putf(out, "Source %s: its tables have every change up to %s\n", json_get_str(v, "pipeline", "?"),
+	                  json_get_str(v, "lsn", "?"));
 	if (json_array_size(tables) == 0) {
 		wbuf_putz(out, "The catalog has no tables yet.\n");
 		return;
 	}
 	grid_init(&grid, "TABLE,ROWS>,POSITION,COMMITTED,LAST CHANGE", "  ");
-	json_array_foreach(tables, i, v) {
+	json_array_foreach(tables, i, v)
+	{
 		char rows[SIZE_TEXT_MAX];
 
 		grid_cell(&grid, json_get_str(v, "table", NULL));
 		grid_cell(&grid, json_has(v, "rows") ? count_text((uint64_t)json_get_int(v, "rows", 0), rows) : NULL);
 		grid_cell(&grid, json_get_str(v, "lsn", NULL));
 		grid_cell(&grid, json_get_str(v, "committed", NULL));
-		grid_cell(&grid, json_has(v, "error") ? "cannot be read: see 'tarn table ls'" : json_get_str(v, "source_commit_ts", NULL));
+		grid_cell(&grid, json_has(v, "error") ? "cannot be read: see 'tarn table ls'"
+		                                      : json_get_str(v, "source_commit_ts", NULL));
 	}
 	grid_put(&grid, out);
 	grid_free(&grid);
@@ -312,26 +360,31 @@ static bool source_caught_up(const json_t *source, char *why, size_t n)
 	const char *name = json_get_str(source, "source", "?");
 	size_t i;
 
-	json_array_foreach(json_object_get(source, "tables"), i, t) {
+	json_array_foreach(json_object_get(source, "tables"), i, t)
+	{
 		if (!is(t, "running")) {
 			const char *reason = json_get_str(t, "reason", "");
 
-			snprintf(why, n, "table %s is %s%s%s", json_get_str(t, "table", "?"), json_get_str(t, "state", "?"), *reason ? ": " : "", reason);
+			snprintf(why, n, "table %s is %s%s%s", json_get_str(t, "table", "?"),
+			         json_get_str(t, "state", "?"), *reason ? ": " : "", reason);
 			return false;
 		}
 	}
 	if (strcmp(json_get_str(source, "state", ""), "streaming") != 0) {
 		const char *reason = json_get_str(source, "reason", "");
 
-		snprintf(why, n, "source %s is %s%s%s", name, json_get_str(source, "state", "?"), *reason ? ": " : "", reason);
+		snprintf(why, n, "source %s is %s%s%s", name, json_get_str(source, "state", "?"), *reason ? ": " : "",
+		         reason);
 		return false;
 	}
 	if (!json_has(source, "pipeline"))
 		return true; /* captured only: no table follows */
-	if (!lsn_of(lsn, "server") || lsn_of(lsn, "lake") < lsn_of(lsn, "server") || json_get_int(source, "lag_us", 0) > 0) {
+	if (!lsn_of(lsn, "server") || lsn_of(lsn, "lake") < lsn_of(lsn, "server") ||
+	    json_get_int(source, "lag_us", 0) > 0) {
 		char size[SIZE_TEXT_MAX];
 
-		snprintf(why, n, "the tables of source %s are %s behind", name, size_text((uint64_t)json_get_int(source, "lag_bytes", 0), size));
+		snprintf(why, n, "the tables of source %s are %s behind", name,
+		         size_text((uint64_t)json_get_int(source, "lag_bytes", 0), size));
 		return false;
 	}
 	return true;
@@ -342,7 +395,8 @@ bool status_is_caught_up(const json_t *now, char *why, size_t n)
 	const json_t *source;
 	size_t i;
 
-	json_array_foreach(json_object_get(now, "sources"), i, source) {
+	json_array_foreach(json_object_get(now, "sources"), i, source)
+	{
 		if (!source_caught_up(source, why, n))
 			return false;
 	}

@@ -1,4 +1,5 @@
-/* src/cli/status_view.h — the status object (GET /api/v1/status) as text. Pure: JSON in, text out, so that recorded objects can be tested.
+/* src/cli/status_view.h — the status object (GET /api/v1/status) as text. Pure: JSON in, text out, so that recorded
+ * objects can be tested.
  *
  * Unknown members are passed over and missing ones left out: an older tarn may answer a newer command. */
 #ifndef TARN_CLI_STATUS_VIEW_H

@@ -1,4 +1,5 @@
-/* src/cli/table_recopy.c — which tables a new copy is asked for, and the files <state>/recopy/NAME that ask (pipeline/apply_recopy.c takes them). */
+/* src/cli/table_recopy.c — which tables a new copy is asked for, and the files <state>/recopy/NAME that ask
+ * (pipeline/apply_recopy.c takes them). */
 #include "cli/table_recopy.h"
 
 #include <stdio.h>
@@ -35,10 +36,7 @@ static struct str without_suffix(struct str name)
 	return name;
 }
 
-static struct str namespace_of(struct str full)
-{
-	return str_cut(&full, '.');
-}
+static struct str namespace_of(struct str full) { return str_cut(&full, '.'); }
 
 static bool is_source(const struct config *config, struct str name)
 {
@@ -49,7 +47,10 @@ static bool is_source(const struct config *config, struct str name)
 	return false;
 }
 
-static int know(struct recopy *r, struct str full, struct err *err) { return push(&r->known, &r->n_known, &r->cap_known, full, err); }
+static int know(struct recopy *r, struct str full, struct err *err)
+{
+	return push(&r->known, &r->n_known, &r->cap_known, full, err);
+}
 
 /* Tables the catalog holds in the namespaces of sources; a changelog stands for its table. */
 static int know_catalog(struct recopy *r, struct err *err)
@@ -68,7 +69,8 @@ static int know_catalog(struct recopy *r, struct err *err)
 		return rc;
 	}
 	rc = table_admin_list(&admin, &tables, err);
-	json_array_foreach(tables, i, t) {
+	json_array_foreach(tables, i, t)
+	{
 		struct str full = str_of(json_get_str(t, "table", ""));
 		const char *kind = json_get_str(t, "kind", json_has(t, "error") ? "mirror" : "");
 
@@ -93,8 +95,10 @@ static int know_running(struct recopy *r, struct err *err)
 	/* without an HTTP address it cannot be asked, but it runs and looks at the folder */
 	r->running = !rc || rc == ERR_CONFIG;
 	rc = ERR_OK;
-	json_array_foreach(json_object_get(status, "sources"), i, source) {
-		json_array_foreach(json_object_get(source, "tables"), k, t) {
+	json_array_foreach(json_object_get(status, "sources"), i, source)
+	{
+		json_array_foreach(json_object_get(source, "tables"), k, t)
+		{
 			if (!rc && *json_get_str(t, "table", ""))
 				rc = know(r, str_of(json_get_str(t, "table", "")), err);
 		}
@@ -126,11 +130,19 @@ static int unknown(const struct recopy *r, const char *word, struct err *err)
 		near = str_nearest(str_of(word), names);
 	mem_free(names);
 	if (near)
-		return err_set(err, ERR_NOT_FOUND, "no pipeline of this configuration writes a table %.300s, did you mean %s? 'tarn table ls' lists the tables", word, near);
-	return err_set(err, ERR_NOT_FOUND, "no pipeline of this configuration writes a table %.300s; 'tarn table ls' lists the tables", word);
+		return err_set(
+			err, ERR_NOT_FOUND,
+			"no pipeline of this configuration writes a table %.300s, did you mean %s? 'tarn table ls' lists the tables",
+			word, near);
+	return err_set(err, ERR_NOT_FOUND,
+	               "no pipeline of this configuration writes a table %.300s; 'tarn table ls' lists the tables",
+	               word);
 }
 
-static int choose(struct recopy *r, struct str name, struct err *err) { return push(&r->tables, &r->n_tables, &r->cap_tables, name, err); }
+static int choose(struct recopy *r, struct str name, struct err *err)
+{
+	return push(&r->tables, &r->n_tables, &r->cap_tables, name, err);
+}
 
 static int take_word(struct recopy *r, const char *word, struct err *err)
 {
@@ -149,13 +161,17 @@ static int take_word(struct recopy *r, const char *word, struct err *err)
 			rc = choose(r, str_of(r->known[i]), err);
 	}
 	if (!rc && r->n_tables == before)
-		return err_set(err, ERR_NOT_FOUND, "source %.200s has no tables in the lake yet; they are copied when 'tarn run' first sees them", word);
+		return err_set(
+			err, ERR_NOT_FOUND,
+			"source %.200s has no tables in the lake yet; they are copied when 'tarn run' first sees them",
+			word);
 	return rc;
 }
 
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-int recopy_plan(const struct config *config, const char *const *words, size_t n_words, struct recopy *out, struct err *err)
+int recopy_plan(const struct config *config, const char *const *words, size_t n_words, struct recopy *out,
+                struct err *err)
 {
 	int rc;
 

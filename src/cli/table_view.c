@@ -39,7 +39,8 @@ void table_view_list(struct wbuf *out, const json_t *tables)
 		return;
 	}
 	grid_init(&grid, "TABLE,KIND,V>,ROWS>,FILES>,DELETE FILES>,SIZE>,VERSION>,COMMITTED,POSITION", "");
-	json_array_foreach(tables, i, t) {
+	json_array_foreach(tables, i, t)
+	{
 		if (json_has(t, "error"))
 			continue;
 		grid_cell(&grid, json_get_str(t, "table", NULL));
@@ -55,9 +56,11 @@ void table_view_list(struct wbuf *out, const json_t *tables)
 	}
 	grid_put(&grid, out);
 	grid_free(&grid);
-	json_array_foreach(tables, i, t) {
+	json_array_foreach(tables, i, t)
+	{
 		if (json_has(t, "error"))
-			wbuf_putf(out, "%s cannot be read: %s\n", json_get_str(t, "table", ""), json_get_str(t, "error", ""));
+			wbuf_putf(out, "%s cannot be read: %s\n", json_get_str(t, "table", ""),
+			          json_get_str(t, "error", ""));
 	}
 }
 
@@ -71,8 +74,10 @@ static void put_struct(struct wbuf *out, const json_t *type, int depth)
 	size_t i;
 
 	wbuf_putz(out, "struct<");
-	json_array_foreach(json_object_get(type, "fields"), i, field) {
-		wbuf_putf(out, "%s%lld: %s: ", i ? ", " : "", (long long)json_get_int(field, "id", -1), json_get_str(field, "name", "?"));
+	json_array_foreach(json_object_get(type, "fields"), i, field)
+	{
+		wbuf_putf(out, "%s%lld: %s: ", i ? ", " : "", (long long)json_get_int(field, "id", -1),
+		          json_get_str(field, "name", "?"));
 		put_type(out, json_object_get(field, "type"), depth + 1);
 	}
 	wbuf_putz(out, ">");
@@ -110,7 +115,8 @@ static bool is_identifier(const json_t *schema, int64_t id)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(json_object_get(schema, "identifier-field-ids"), i, v) {
+	json_array_foreach(json_object_get(schema, "identifier-field-ids"), i, v)
+	{
 		if (json_is_integer(v) && json_integer_value(v) == id)
 			return true;
 	}
@@ -125,7 +131,8 @@ static void put_schema(struct wbuf *out, const json_t *schema)
 
 	wbuf_putf(out, "\nSchema %lld\n", (long long)json_get_int(schema, "schema-id", 0));
 	grid_init(&grid, "ID>,NAME,TYPE,REQUIRED,KEY,COMMENT", "  ");
-	json_array_foreach(json_object_get(schema, "fields"), i, field) {
+	json_array_foreach(json_object_get(schema, "fields"), i, field)
+	{
 		struct wbuf type;
 
 		wbuf_init(&type, 1 << 16);
@@ -146,7 +153,8 @@ static const char *field_name(const json_t *schema, int64_t id)
 	const json_t *field;
 	size_t i;
 
-	json_array_foreach(json_object_get(schema, "fields"), i, field) {
+	json_array_foreach(json_object_get(schema, "fields"), i, field)
+	{
 		if (json_get_int(field, "id", -1) == id)
 			return json_get_str(field, "name", "?");
 	}
@@ -162,8 +170,10 @@ static void put_transforms(struct wbuf *out, const char *title, const json_t *li
 	if (json_array_size(list) == 0)
 		return;
 	wbuf_putf(out, "%s", title);
-	json_array_foreach(list, i, v) {
-		const char *transform = json_get_str(v, "transform", "?"), *name = field_name(schema, json_get_int(v, "source-id", -1));
+	json_array_foreach(list, i, v)
+	{
+		const char *transform = json_get_str(v, "transform", "?"),
+			   *name = field_name(schema, json_get_int(v, "source-id", -1));
 
 		if (strcmp(transform, "identity") == 0)
 			wbuf_putf(out, "%s%s", i ? ", " : "", name);
@@ -177,14 +187,18 @@ static void put_transforms(struct wbuf *out, const char *title, const json_t *li
 
 static void put_numbers(struct wbuf *out, const json_t *t)
 {
-	char rows[SIZE_TEXT_MAX], files[SIZE_TEXT_MAX], bytes[SIZE_TEXT_MAX], deletes[SIZE_TEXT_MAX], marked[SIZE_TEXT_MAX];
+	char rows[SIZE_TEXT_MAX], files[SIZE_TEXT_MAX], bytes[SIZE_TEXT_MAX], deletes[SIZE_TEXT_MAX],
+		marked[SIZE_TEXT_MAX];
 
 	if (json_has(t, "rows"))
 		wbuf_putf(out, "Rows         %s\n", count_text((uint64_t)json_get_int(t, "rows", 0), rows));
 	if (json_has(t, "files"))
-		wbuf_putf(out, "Files        %s data file(s), %s\n", count_text((uint64_t)json_get_int(t, "files", 0), files), size_text((uint64_t)json_get_int(t, "bytes", 0), bytes));
+		wbuf_putf(out, "Files        %s data file(s), %s\n",
+		          count_text((uint64_t)json_get_int(t, "files", 0), files),
+		          size_text((uint64_t)json_get_int(t, "bytes", 0), bytes));
 	if (json_get_int(t, "delete_files", 0) > 0)
-		wbuf_putf(out, "Deletes      %s delete vector(s) or file(s) that hide %s row(s)\n", count_text((uint64_t)json_get_int(t, "delete_files", 0), deletes),
+		wbuf_putf(out, "Deletes      %s delete vector(s) or file(s) that hide %s row(s)\n",
+		          count_text((uint64_t)json_get_int(t, "delete_files", 0), deletes),
 		          count_text((uint64_t)json_get_int(t, "deleted_rows", 0), marked));
 }
 
@@ -198,7 +212,8 @@ static void put_refs(struct wbuf *out, const json_t *refs)
 		return;
 	wbuf_putz(out, "\nReferences\n");
 	grid_init(&grid, "NAME,TYPE,VERSION>", "  ");
-	json_object_foreach((json_t *)refs, name, ref) {
+	json_object_foreach((json_t *)refs, name, ref)
+	{
 		grid_cell(&grid, name);
 		grid_cell(&grid, json_get_str(ref, "type", NULL));
 		cell_id(&grid, ref, "snapshot-id");
@@ -221,17 +236,21 @@ void table_view_show(struct wbuf *out, const json_t *t)
 
 	put_line(out, "Table        ", json_get_str(t, "table", ""));
 	if (json_has(t, "kind"))
-		wbuf_putf(out, "Kind         %s of %s\n", json_get_str(t, "kind", ""), json_get_str(t, "source", "a source table"));
+		wbuf_putf(out, "Kind         %s of %s\n", json_get_str(t, "kind", ""),
+		          json_get_str(t, "source", "a source table"));
 	wbuf_putf(out, "Format       Iceberg version %lld\n", (long long)json_get_int(t, "format_version", -1));
 	put_line(out, "UUID         ", json_get_str(t, "uuid", NULL));
 	put_line(out, "Location     ", json_get_str(t, "location", NULL));
 	put_line(out, "Metadata     ", json_get_str(t, "metadata_location", NULL));
 	if (json_has(t, "version"))
-		wbuf_putf(out, "Version      %lld of %s (%lld kept)\n", (long long)json_get_int(t, "version", -1), json_get_str(t, "committed", "?"), (long long)json_get_int(t, "versions", 0));
+		wbuf_putf(out, "Version      %lld of %s (%lld kept)\n", (long long)json_get_int(t, "version", -1),
+		          json_get_str(t, "committed", "?"), (long long)json_get_int(t, "versions", 0));
 	else
 		wbuf_putz(out, "Version      none yet\n");
 	if (json_has(t, "lsn"))
-		wbuf_putf(out, "Position     %s%s%s\n", json_get_str(t, "lsn", ""), json_has(t, "source_commit_ts") ? ", committed at the source " : "", json_get_str(t, "source_commit_ts", ""));
+		wbuf_putf(out, "Position     %s%s%s\n", json_get_str(t, "lsn", ""),
+		          json_has(t, "source_commit_ts") ? ", committed at the source " : "",
+		          json_get_str(t, "source_commit_ts", ""));
 	put_numbers(out, t);
 	put_transforms(out, "Partitioned  ", json_object_get(json_object_get(t, "partition_spec"), "fields"), schema);
 	put_transforms(out, "Sorted       ", json_object_get(json_object_get(t, "sort_order"), "fields"), schema);
@@ -259,7 +278,8 @@ static void cell_notes(struct grid *grid, const json_t *v)
 		wbuf_putf(&notes, "%sundone", notes.n ? " " : "");
 	if (!json_is_true(json_object_get(v, "own")))
 		wbuf_putf(&notes, "%sby:%s", notes.n ? " " : "", json_get_str(v, "engine", "another-writer"));
-	json_array_foreach(json_object_get(v, "refs"), i, ref) {
+	json_array_foreach(json_object_get(v, "refs"), i, ref)
+	{
 		if (json_is_string(ref) && strcmp(json_string_value(ref), "main") != 0)
 			wbuf_putf(&notes, "%sref:%s", notes.n ? " " : "", json_string_value(ref));
 	}
@@ -276,8 +296,11 @@ void table_view_history(struct wbuf *out, const json_t *versions)
 		wbuf_putz(out, "the table has no versions yet\n");
 		return;
 	}
-	grid_init(&grid, "VERSION>,COMMITTED,OPERATION,ROWS ADDED>,DELETED>,FILES ADDED>,DELETED>,TOTAL ROWS>,POSITION,NOTES", "");
-	json_array_foreach(versions, i, v) {
+	grid_init(&grid,
+	          "VERSION>,COMMITTED,OPERATION,ROWS ADDED>,DELETED>,FILES ADDED>,DELETED>,TOTAL ROWS>,POSITION,NOTES",
+	          "");
+	json_array_foreach(versions, i, v)
+	{
 		cell_id(&grid, v, "version");
 		grid_cell(&grid, json_get_str(v, "committed", NULL));
 		grid_cell(&grid, json_get_str(v, "operation", NULL));
@@ -296,7 +319,8 @@ void table_view_history(struct wbuf *out, const json_t *versions)
 void table_view_files(struct wbuf *out, const json_t *files)
 {
 	const json_t *list = json_object_get(files, "files"), *f;
-	long long positions = json_get_int(files, "position_delete_files", 0), equalities = json_get_int(files, "equality_delete_files", 0);
+	long long positions = json_get_int(files, "position_delete_files", 0),
+		  equalities = json_get_int(files, "equality_delete_files", 0);
 	struct grid grid;
 	size_t i;
 
@@ -305,7 +329,8 @@ void table_view_files(struct wbuf *out, const json_t *files)
 		return;
 	}
 	grid_init(&grid, "ROWS>,DELETED>,SIZE>,PATH", "");
-	json_array_foreach(list, i, f) {
+	json_array_foreach(list, i, f)
+	{
 		cell_count(&grid, f, "rows");
 		cell_count(&grid, f, "deleted_rows");
 		cell_size(&grid, f, "bytes");
@@ -314,5 +339,8 @@ void table_view_files(struct wbuf *out, const json_t *files)
 	grid_put(&grid, out);
 	grid_free(&grid);
 	if (positions || equalities)
-		wbuf_putf(out, "and delete files of another writer: %lld of positions, %lld of equality; the rows they hide are not counted here\n", positions, equalities);
+		wbuf_putf(
+			out,
+			"and delete files of another writer: %lld of positions, %lld of equality; the rows they hide are not counted here\n",
+			positions, equalities);
 }

@@ -10,7 +10,7 @@
 
 #define PICK_TRIES 16
 #define PAGE_ROWS 100000
-#define COPY_BYTES 65536   /* one piece of COPY */
+#define COPY_BYTES 65536 /* one piece of COPY */
 
 uint64_t rng_mix(uint64_t x)
 {
@@ -72,7 +72,8 @@ int id_set_read(struct id_set *set, struct pg_conn *conn, const char *table, str
 			int64_t id;
 
 			if (!str_to_i64(str_of(pg_result_text(page, row, 0)), &id))
-				rc = err_set(err, ERR_PROTOCOL, "table %s: \"%s\" is no key", table, pg_result_text(page, row, 0));
+				rc = err_set(err, ERR_PROTOCOL, "table %s: \"%s\" is no key", table,
+				             pg_result_text(page, row, 0));
 			else
 				rc = id_set_add(set, id, err);
 			str_copy(last, sizeof last, str_of(pg_result_text(page, row, 0)));
@@ -92,7 +93,8 @@ const struct workload_ops *workload_find(const char *name, struct err *err)
 		if (strcmp(all[i]->name, name) == 0)
 			return all[i];
 	near = str_nearest(str_of(name), names);
-	err_set(err, ERR_USAGE, "there is no workload '%s'%s%s%s", name, near ? "; did you mean '" : "; there are bank and shop", near ? near : "", near ? "'?" : "");
+	err_set(err, ERR_USAGE, "there is no workload '%s'%s%s%s", name,
+	        near ? "; did you mean '" : "; there are bank and shop", near ? near : "", near ? "'?" : "");
 	return NULL;
 }
 
@@ -118,11 +120,13 @@ const char *workload_time(uint64_t step, char *buf, size_t size)
 {
 	char text[TIME_TEXT_MAX];
 
-	snprintf(buf, size, "%s", time_text(1767225600000000 + (int64_t)(step % 100000000000) * 1000037, text)); /* 2026-01-01; 37 us so that fractions occur */
+	/* 2026-01-01; 37 us so that fractions occur */
+	snprintf(buf, size, "%s", time_text(1767225600000000 + (int64_t)(step % 100000000000) * 1000037, text));
 	return buf;
 }
 
-int workload_copy(struct workload *w, const char *what, const char *target, uint64_t n, int (*put)(struct workload *, uint64_t, struct wbuf *, struct err *), struct err *err)
+int workload_copy(struct workload *w, const char *what, const char *target, uint64_t n,
+                  int (*put)(struct workload *, uint64_t, struct wbuf *, struct err *), struct err *err)
 {
 	struct wbuf buf;
 	int rc = pg_load_begin(w->conn, target, err), end_rc;

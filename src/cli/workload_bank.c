@@ -1,4 +1,5 @@
-/* src/cli/workload_bank.c — users, accounts, transfers. Money only moves, so sum(accounts.balance) is the same in every consistent state: what a lake at any position must show. */
+/* src/cli/workload_bank.c — users, accounts, transfers. Money only moves, so sum(accounts.balance) is the same in
+ * every consistent state: what a lake at any position must show. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -12,14 +13,17 @@
 struct bank {
 	struct workload w;
 	struct id_set accounts, transfers;
-	int64_t users, next_account, next_transfer;  /* users are 1..users */
-	uint64_t step;                               /* of the clock */
-	int64_t total_cents;                         /* sum(balance) at the beginning */
+	int64_t users, next_account, next_transfer; /* users are 1..users */
+	uint64_t step;                              /* of the clock */
+	int64_t total_cents;                        /* sum(balance) at the beginning */
 	struct wbuf new_users, new_accounts, new_transfers, moves, old_transfers, closed;
 };
 
-static const char *const given[] = { "Ada", "Björn", "Chloé", "Dmitri", "Eun-ji", "Fatima", "Grace", "Hélène", "Ines", "João", "Kofi", "Ló", "Mei", "Noah", "Olu", "Þóra" };
-static const char *const family[] = { "Lovelace", "Ångström", "Curie", "O'Neil", "Kim", "al-Fihri", "Hopper", "Çelik", "Müller", "Nuñez", "Okafor", "Smith", "Tanaka", "van Dijk", "Wu", "Zhou" };
+static const char *const given[] = { "Ada",  "Björn", "Chloé", "Dmitri", "Eun-ji", "Fatima", "Grace", "Hélène",
+	                             "Ines", "João",  "Kofi",  "Ló",     "Mei",    "Noah",   "Olu",   "Þóra" };
+static const char *const family[] = { "Lovelace", "Ångström", "Curie",  "O'Neil", "Kim",    "al-Fihri",
+	                              "Hopper",   "Çelik",    "Müller", "Nuñez",  "Okafor", "Smith",
+	                              "Tanaka",   "van Dijk", "Wu",     "Zhou" };
 
 static void put_name(int64_t id, struct wbuf *out, bool quoted)
 {
@@ -50,7 +54,8 @@ static int put_account(struct workload *w, uint64_t i, struct wbuf *row, struct 
 	struct bank *b = (struct bank *)w;
 	char at[48];
 
-	wbuf_putf(row, "%" PRIu64 "\t%" PRIu64 "\t" FIRST_BALANCE "\t%s\n", i + 1, 1 + rng_below(&w->rng, (uint64_t)b->users), workload_time(i, at, sizeof at));
+	wbuf_putf(row, "%" PRIu64 "\t%" PRIu64 "\t" FIRST_BALANCE "\t%s\n", i + 1,
+	          1 + rng_below(&w->rng, (uint64_t)b->users), workload_time(i, at, sizeof at));
 	return id_set_add(&b->accounts, (int64_t)i + 1, err);
 }
 
@@ -60,7 +65,8 @@ static int put_transfer(struct workload *w, uint64_t i, struct wbuf *row, struct
 	uint64_t n = b->accounts.n, from = rng_below(&w->rng, n), cents = 1 + rng_below(&w->rng, 50000);
 	char at[48];
 
-	wbuf_putf(row, "%" PRIu64 "\t%" PRId64 "\t%" PRId64 "\t%" PRIu64 ".%02" PRIu64 "\t%s\n", i + 1, b->accounts.ids[from].id, b->accounts.ids[(from + 1) % n].id, cents / 100, cents % 100,
+	wbuf_putf(row, "%" PRIu64 "\t%" PRId64 "\t%" PRId64 "\t%" PRIu64 ".%02" PRIu64 "\t%s\n", i + 1,
+	          b->accounts.ids[from].id, b->accounts.ids[(from + 1) % n].id, cents / 100, cents % 100,
 	          workload_time(i, at, sizeof at));
 	return id_set_add(&b->transfers, (int64_t)i + 1, err);
 }
@@ -68,15 +74,18 @@ static int put_transfer(struct workload *w, uint64_t i, struct wbuf *row, struct
 static int load(struct workload *w, struct err *err)
 {
 	struct bank *b = (struct bank *)w;
-	uint64_t users = w->rows / 4 ? w->rows / 4 : 1, accounts = w->rows / 2 > 2 ? w->rows / 2 : 2, transfers = w->rows > users + accounts ? w->rows - users - accounts : 0;
+	uint64_t users = w->rows / 4 ? w->rows / 4 : 1, accounts = w->rows / 2 > 2 ? w->rows / 2 : 2,
+		 transfers = w->rows > users + accounts ? w->rows - users - accounts : 0;
 	int rc;
 
 	b->users = (int64_t)users;
 	rc = workload_copy(w, "loading users", "users (id, name, email, created_at)", users, put_user, err);
 	if (!rc)
-		rc = workload_copy(w, "loading accounts", "accounts (id, user_id, balance, updated_at)", accounts, put_account, err);
+		rc = workload_copy(w, "loading accounts", "accounts (id, user_id, balance, updated_at)", accounts,
+		                   put_account, err);
 	if (!rc)
-		rc = workload_copy(w, "loading transfers", "transfers (id, from_account, to_account, amount, at)", transfers, put_transfer, err);
+		rc = workload_copy(w, "loading transfers", "transfers (id, from_account, to_account, amount, at)",
+		                   transfers, put_transfer, err);
 	b->next_account = (int64_t)accounts + 1;
 	b->next_transfer = (int64_t)transfers + 1;
 	w->loaded = users + accounts + transfers;
@@ -94,7 +103,9 @@ static int resume(struct workload *w, struct err *err)
 	if (!rc)
 		rc = id_set_read(&b->transfers, w->conn, "transfers", err);
 	if (!rc && (b->accounts.n < 2 || b->users < 1))
-		rc = err_set(err, ERR_NOT_EMPTY, "the tables of the bank are there but hold fewer than two accounts; drop them (DROP TABLE users, accounts, transfers) and start again");
+		rc = err_set(
+			err, ERR_NOT_EMPTY,
+			"the tables of the bank are there but hold fewer than two accounts; drop them (DROP TABLE users, accounts, transfers) and start again");
 	if (rc)
 		return rc;
 	b->next_account = b->accounts.ids[b->accounts.n - 1].id + 1;
@@ -103,12 +114,17 @@ static int resume(struct workload *w, struct err *err)
 	return ERR_OK;
 }
 
-static void comma(struct wbuf *out) { if (out->n) wbuf_putz(out, ", "); }
+static void comma(struct wbuf *out)
+{
+	if (out->n)
+		wbuf_putz(out, ", ");
+}
 
 static int add_insert(struct bank *b, uint64_t counts[CHANGE_KINDS], struct err *err)
 {
 	struct workload *w = &b->w;
-	uint64_t kind = rng_below(&w->rng, 100), cents = 1 + rng_below(&w->rng, 50000), from = rng_below(&w->rng, b->accounts.n);
+	uint64_t kind = rng_below(&w->rng, 100), cents = 1 + rng_below(&w->rng, 50000),
+		 from = rng_below(&w->rng, b->accounts.n);
 	char at[48];
 
 	workload_time(b->step++, at, sizeof at);
@@ -123,11 +139,13 @@ static int add_insert(struct bank *b, uint64_t counts[CHANGE_KINDS], struct err 
 	}
 	if (kind < 15) {
 		comma(&b->new_accounts);
-		wbuf_putf(&b->new_accounts, "(%" PRId64 ", %" PRIu64 ", 0, '%s')", b->next_account, 1 + rng_below(&w->rng, (uint64_t)b->users), at);
+		wbuf_putf(&b->new_accounts, "(%" PRId64 ", %" PRIu64 ", 0, '%s')", b->next_account,
+		          1 + rng_below(&w->rng, (uint64_t)b->users), at);
 		return id_set_add(&b->accounts, b->next_account++, err);
 	}
 	comma(&b->new_transfers);
-	wbuf_putf(&b->new_transfers, "(%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRIu64 ".%02" PRIu64 ", '%s')", b->next_transfer, b->accounts.ids[from].id, b->accounts.ids[(from + 1) % b->accounts.n].id,
+	wbuf_putf(&b->new_transfers, "(%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRIu64 ".%02" PRIu64 ", '%s')",
+	          b->next_transfer, b->accounts.ids[from].id, b->accounts.ids[(from + 1) % b->accounts.n].id,
 	          cents / 100, cents % 100, at);
 	return id_set_add(&b->transfers, b->next_transfer++, err);
 }
@@ -137,11 +155,13 @@ static void add_move(struct bank *b, uint64_t counts[CHANGE_KINDS])
 	uint64_t cents = 1 + rng_below(&b->w.rng, 10000);
 	size_t from, to;
 
-	if (b->accounts.n < 2 || !id_set_pick(&b->accounts, &b->w.rng, b->w.tx, &from) || !id_set_pick(&b->accounts, &b->w.rng, b->w.tx, &to))
+	if (b->accounts.n < 2 || !id_set_pick(&b->accounts, &b->w.rng, b->w.tx, &from) ||
+	    !id_set_pick(&b->accounts, &b->w.rng, b->w.tx, &to))
 		return;
 	comma(&b->moves);
-	wbuf_putf(&b->moves, "(%" PRId64 "::bigint, -%" PRIu64 ".%02" PRIu64 "), (%" PRId64 ", %" PRIu64 ".%02" PRIu64 ")", b->accounts.ids[from].id, cents / 100, cents % 100, b->accounts.ids[to].id,
-	          cents / 100, cents % 100);
+	wbuf_putf(&b->moves,
+	          "(%" PRId64 "::bigint, -%" PRIu64 ".%02" PRIu64 "), (%" PRId64 ", %" PRIu64 ".%02" PRIu64 ")",
+	          b->accounts.ids[from].id, cents / 100, cents % 100, b->accounts.ids[to].id, cents / 100, cents % 100);
 	counts[CHANGE_UPDATE] += 2;
 }
 
@@ -153,11 +173,13 @@ static void add_delete(struct bank *b, uint64_t counts[CHANGE_KINDS])
 		if (b->closed.n == 0)
 			counts[CHANGE_UPDATE]++; /* the heir */
 		comma(&b->closed);
-		wbuf_putf(&b->closed, "%" PRId64, id_set_remove(&b->accounts, (size_t)rng_below(&b->w.rng, b->accounts.n)));
+		wbuf_putf(&b->closed, "%" PRId64,
+		          id_set_remove(&b->accounts, (size_t)rng_below(&b->w.rng, b->accounts.n)));
 		counts[CHANGE_DELETE]++;
 	} else if (b->transfers.n > 0) {
 		comma(&b->old_transfers);
-		wbuf_putf(&b->old_transfers, "%" PRId64, id_set_remove(&b->transfers, (size_t)rng_below(&b->w.rng, b->transfers.n)));
+		wbuf_putf(&b->old_transfers, "%" PRId64,
+		          id_set_remove(&b->transfers, (size_t)rng_below(&b->w.rng, b->transfers.n)));
 		counts[CHANGE_DELETE]++;
 	}
 }
@@ -196,13 +218,18 @@ static void flush(struct workload *w, struct wbuf *sql, uint64_t counts[CHANGE_K
 	workload_time(b->step++, at, sizeof at);
 	statement(sql, "INSERT INTO users (id, name, email, created_at) VALUES ", &b->new_users, ";\n");
 	statement(sql, "INSERT INTO accounts (id, user_id, balance, updated_at) VALUES ", &b->new_accounts, ";\n");
-	statement(sql, "INSERT INTO transfers (id, from_account, to_account, amount, at) VALUES ", &b->new_transfers, ";\n");
+	statement(sql, "INSERT INTO transfers (id, from_account, to_account, amount, at) VALUES ", &b->new_transfers,
+	          ";\n");
 	snprintf(tail, sizeof tail, ") AS v (id, amount) WHERE a.id = v.id;\n");
-	snprintf(head, sizeof head, "UPDATE accounts AS a SET balance = a.balance + v.amount, updated_at = '%s' FROM (VALUES ", at);
+	snprintf(head, sizeof head,
+	         "UPDATE accounts AS a SET balance = a.balance + v.amount, updated_at = '%s' FROM (VALUES ", at);
 	statement(sql, head, &b->moves, tail);
 	statement(sql, "DELETE FROM transfers WHERE id IN (", &b->old_transfers, ");\n");
-	snprintf(tail, sizeof tail, ") RETURNING balance) UPDATE accounts SET balance = balance + (SELECT sum(balance) FROM gone), updated_at = '%s' WHERE id = %" PRId64 ";\n", at,
-	         b->accounts.ids[rng_below(&w->rng, b->accounts.n)].id);
+	snprintf(
+		tail, sizeof tail,
+		") RETURNING balance) UPDATE accounts SET balance = balance + (SELECT sum(balance) FROM gone), updated_at = '%s' WHERE id = %" PRId64
+		";\n",
+		at, b->accounts.ids[rng_below(&w->rng, b->accounts.n)].id);
 	statement(sql, "WITH gone AS (DELETE FROM accounts WHERE id IN (", &b->closed, tail);
 }
 
@@ -219,10 +246,13 @@ static int check(struct workload *w, bool begin, struct err *err)
 		return ERR_OK;
 	}
 	if (cents != b->total_cents)
-		return err_set(err, ERR_DIFFERENT, "the accounts hold %" PRId64 ".%02d in total, but %" PRId64 ".%02d at the beginning: something else changed table accounts meanwhile", cents / 100,
-		               (int)(cents % 100), b->total_cents / 100, (int)(b->total_cents % 100));
+		return err_set(err, ERR_DIFFERENT,
+		               "the accounts hold %" PRId64 ".%02d in total, but %" PRId64
+		               ".%02d at the beginning: something else changed table accounts meanwhile",
+		               cents / 100, (int)(cents % 100), b->total_cents / 100, (int)(b->total_cents % 100));
 	if (!w->quiet)
-		printf("total of all balances: %" PRId64 ".%02d, as at the beginning\n", cents / 100, (int)(cents % 100));
+		printf("total of all balances: %" PRId64 ".%02d, as at the beginning\n", cents / 100,
+		       (int)(cents % 100));
 	return ERR_OK;
 }
 
@@ -241,6 +271,16 @@ static void close_bank(struct workload *w)
 }
 
 const struct workload_ops workload_bank = {
-	.name = "bank", .summary = "users, accounts, transfers; the sum of all balances never changes", .create_sql = cli_sql_bank_create, .analyze_sql = "ANALYZE users, accounts, transfers", .first_table = "accounts", .size = sizeof(struct bank),
-	.load = load, .resume = resume, .add = add, .flush = flush, .check = check, .close = close_bank,
+	.name = "bank",
+	.summary = "users, accounts, transfers; the sum of all balances never changes",
+	.create_sql = cli_sql_bank_create,
+	.analyze_sql = "ANALYZE users, accounts, transfers",
+	.first_table = "accounts",
+	.size = sizeof(struct bank),
+	.load = load,
+	.resume = resume,
+	.add = add,
+	.flush = flush,
+	.check = check,
+	.close = close_bank,
 };

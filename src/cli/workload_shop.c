@@ -1,6 +1,8 @@
-/* src/cli/workload_shop.c — customers, products, orders, order_items: every exactly carried type, a composite key, values stored out of line.
+/* src/cli/workload_shop.c — customers, products, orders, order_items: every exactly carried type, a composite key,
+ * values stored out of line.
  *
- * A customer's uuid and an order's number of items follow from their numbers, so nothing about a row has to be remembered but that it lives. */
+ * A customer's uuid and an order's number of items follow from their numbers, so nothing about a row has to be
+ * remembered but that it lives. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,22 +15,26 @@
 #define ITEMS_MAX 4
 #define ORDERS_KEPT 16
 #define LONG_NOTE_ONE_IN 200
-#define LONG_NOTE_WORDS 400  /* 16 hexadecimal digits each: above the 2 kB from which PostgreSQL stores out of line, compressed or not */
+/* 16 hexadecimal digits each: above the 2 kB from which PostgreSQL stores out of line, compressed or not */
+#define LONG_NOTE_WORDS 400
 
 struct shop {
 	struct workload w;
-	struct id_set customers, products, orders;  /* ids of customers are their numbers */
+	struct id_set customers, products, orders; /* ids of customers are their numbers */
 	int64_t next_customer, next_product, next_order;
 	uint64_t step;
-	bool copy;                                  /* rows are written in COPY's text form, not as SQL values */
-	uint64_t item_order; int item_line;         /* while order_items is loaded */
+	bool copy; /* rows are written in COPY's text form, not as SQL values */
+	uint64_t item_order;
+	int item_line; /* while order_items is loaded */
 	size_t item_index;
 	struct wbuf new_customers, new_products, new_orders, new_items, status, prices, profiles, old_orders;
 };
 
 static const char *const statuses[] = { "new", "paid", "packed", "shipped", "delivered", "returned" };
 static const char *const countries[] = { "DE", "FR", "JP", "BR", "KE", "US", "NO", "IN" };
-static const char *const words[] = { "red", "blue", "café", "naïve", "oak", "steel", "größe", "soft", "日本", "fast", "mini", "maxi", "\"quoted\"", "back\\slash", "comma, here", "tab" };
+static const char *const words[] = { "red",        "blue",        "café",        "naïve", "oak",  "steel",
+	                             "größe",      "soft",        "日本",        "fast",  "mini", "maxi",
+	                             "\"quoted\"", "back\\slash", "comma, here", "tab" };
 
 static int items_of(int64_t order) { return 1 + (int)(rng_mix((uint64_t)order * 40503u + 7) % ITEMS_MAX); }
 
@@ -46,8 +52,12 @@ static void put_uuid(struct wbuf *out, int64_t number)
 	wbuf_putz(out, text);
 }
 
-/* A row's values come one after the other; this writes what stands before, between and around them. COPY: tab, backslashes doubled. SQL: comma, quotes. */
-static void next(const struct shop *s, struct wbuf *out, bool first) { wbuf_putz(out, first ? (s->copy ? "" : "(") : (s->copy ? "\t" : ", ")); }
+/* A row's values come one after the other; this writes what stands before, between and around them. COPY: tab,
+ * backslashes doubled. SQL: comma, quotes. */
+static void next(const struct shop *s, struct wbuf *out, bool first)
+{
+	wbuf_putz(out, first ? (s->copy ? "" : "(") : (s->copy ? "\t" : ", "));
+}
 
 static void text(const struct shop *s, struct wbuf *out, const char *value)
 {
@@ -125,12 +135,16 @@ static void put_customer(struct shop *s, int64_t number, struct wbuf *out)
 	text(s, out, countries[r % 8]);
 	text(s, out, r % 5 == 0 ? "true" : "false");
 	put_tags(s, out);
-	textf(s, out, "{\"score\": %" PRIu64 ".%" PRIu64 ", \"langs\": [\"en\", null, \"de\"], \"vip\": {\"level\": %" PRIu64 "}}", r % 100, r / 100 % 10, r / 1000 % 5);
+	textf(s, out,
+	      "{\"score\": %" PRIu64 ".%" PRIu64 ", \"langs\": [\"en\", null, \"de\"], \"vip\": {\"level\": %" PRIu64
+	      "}}",
+	      r % 100, r / 100 % 10, r / 1000 % 5);
 	text(s, out, workload_time(s->step++, at, sizeof at));
 	if (r % 13 == 0)
 		nothing(s, out);
 	else
-		textf(s, out, "%" PRIu64 "-%02" PRIu64 "-%02" PRIu64, 1930 + r % 80, 1 + r / 80 % 12, 1 + r / 1000 % 28);
+		textf(s, out, "%" PRIu64 "-%02" PRIu64 "-%02" PRIu64, 1930 + r % 80, 1 + r / 80 % 12,
+		      1 + r / 1000 % 28);
 	end_row(s, out);
 }
 
@@ -199,8 +213,10 @@ static void put_order(struct shop *s, int64_t id, struct wbuf *out)
 	if (r % 7 == 0)
 		nothing(s, out);
 	else
-		textf(s, out, "%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ".%06" PRIu64, r / 7 % 24, r / 168 % 60, r / 10080 % 60, r / 604800 % 1000000);
-	textf(s, out, "%s%" PRIu64 ".%02" PRIu64, r % 17 == 0 ? "-" : "", r % 1000 == 3 ? r : r % 100000, r / 100000 % 100);
+		textf(s, out, "%02" PRIu64 ":%02" PRIu64 ":%02" PRIu64 ".%06" PRIu64, r / 7 % 24, r / 168 % 60,
+		      r / 10080 % 60, r / 604800 % 1000000);
+	textf(s, out, "%s%" PRIu64 ".%02" PRIu64, r % 17 == 0 ? "-" : "", r % 1000 == 3 ? r : r % 100000,
+	      r / 100000 % 100);
 	if (r % 4 == 3)
 		nothing(s, out);
 	else
@@ -295,7 +311,9 @@ static int resume(struct workload *w, struct err *err)
 	if (!rc)
 		rc = id_set_read(&s->orders, w->conn, "orders", err);
 	if (!rc && (!customers || !s->products.n || !s->orders.n))
-		rc = err_set(err, ERR_NOT_EMPTY, "some tables of the shop are empty and others are not; drop them (DROP TABLE customers, products, orders, order_items) and start again");
+		rc = err_set(
+			err, ERR_NOT_EMPTY,
+			"some tables of the shop are empty and others are not; drop them (DROP TABLE customers, products, orders, order_items) and start again");
 	if (rc)
 		return rc;
 	s->next_customer = customers + 1;
@@ -342,17 +360,20 @@ static void add_update(struct shop *s, uint64_t counts[CHANGE_KINDS])
 	if (kind < 7) {
 		if (!id_set_pick(&s->orders, &s->w.rng, s->w.tx, &i))
 			return;
-		wbuf_putf(list(&s->status), "(%" PRId64 "::bigint, '%s'::order_status)", s->orders.ids[i].id, statuses[r % 6]);
+		wbuf_putf(list(&s->status), "(%" PRId64 "::bigint, '%s'::order_status)", s->orders.ids[i].id,
+		          statuses[r % 6]);
 	} else if (kind < 9) {
 		if (!id_set_pick(&s->products, &s->w.rng, s->w.tx, &i))
 			return;
-		wbuf_putf(list(&s->prices), "(%" PRId64 "::int, %" PRIu64 ".%02" PRIu64 ", %" PRIu64 ")", s->products.ids[i].id, r % 9000 + 1, r / 9000 % 100, r % 500);
+		wbuf_putf(list(&s->prices), "(%" PRId64 "::int, %" PRIu64 ".%02" PRIu64 ", %" PRIu64 ")",
+		          s->products.ids[i].id, r % 9000 + 1, r / 9000 % 100, r % 500);
 	} else {
 		if (!id_set_pick(&s->customers, &s->w.rng, s->w.tx, &i))
 			return;
 		wbuf_putz(list(&s->profiles), "('");
 		put_uuid(&s->profiles, s->customers.ids[i].id);
-		wbuf_putf(&s->profiles, "'::uuid, '{\"score\": %" PRIu64 ", \"seen\": true}'::jsonb, %s)", r % 1000, r % 2 ? "true" : "false");
+		wbuf_putf(&s->profiles, "'::uuid, '{\"score\": %" PRIu64 ", \"seen\": true}'::jsonb, %s)", r % 1000,
+		          r % 2 ? "true" : "false");
 	}
 	counts[CHANGE_UPDATE]++;
 }
@@ -394,7 +415,8 @@ static void statement(struct wbuf *sql, const char *head, const struct wbuf *val
 static void flush(struct workload *w, struct wbuf *sql, uint64_t counts[CHANGE_KINDS])
 {
 	struct shop *s = (struct shop *)w;
-	struct wbuf *const all[] = { &s->new_customers, &s->new_products, &s->new_orders, &s->new_items, &s->status, &s->prices, &s->profiles, &s->old_orders };
+	struct wbuf *const all[] = { &s->new_customers, &s->new_products, &s->new_orders, &s->new_items,
+		                     &s->status,        &s->prices,       &s->profiles,   &s->old_orders };
 
 	(void)counts;
 	statement(sql, "INSERT INTO customers VALUES ", &s->new_customers, ";\n");
@@ -402,9 +424,13 @@ static void flush(struct workload *w, struct wbuf *sql, uint64_t counts[CHANGE_K
 	statement(sql, "INSERT INTO orders VALUES ", &s->new_orders, ";\n");
 	statement(sql, "INSERT INTO order_items VALUES ", &s->new_items, ";\n");
 	/* the note is not named: a long one stays where it is and reaches the stream as unchanged */
-	statement(sql, "UPDATE orders AS o SET status = v.status, history = (o.history || v.status)[1:20] FROM (VALUES ", &s->status, ") AS v (id, status) WHERE o.id = v.id;\n");
-	statement(sql, "UPDATE products AS p SET price = v.price, stock = v.stock FROM (VALUES ", &s->prices, ") AS v (id, price, stock) WHERE p.id = v.id;\n");
-	statement(sql, "UPDATE customers AS c SET profile = v.profile, vip = v.vip FROM (VALUES ", &s->profiles, ") AS v (id, profile, vip) WHERE c.id = v.id;\n");
+	statement(sql,
+	          "UPDATE orders AS o SET status = v.status, history = (o.history || v.status)[1:20] FROM (VALUES ",
+	          &s->status, ") AS v (id, status) WHERE o.id = v.id;\n");
+	statement(sql, "UPDATE products AS p SET price = v.price, stock = v.stock FROM (VALUES ", &s->prices,
+	          ") AS v (id, price, stock) WHERE p.id = v.id;\n");
+	statement(sql, "UPDATE customers AS c SET profile = v.profile, vip = v.vip FROM (VALUES ", &s->profiles,
+	          ") AS v (id, profile, vip) WHERE c.id = v.id;\n");
 	statement(sql, "DELETE FROM order_items WHERE order_id IN (", &s->old_orders, ");\n");
 	statement(sql, "DELETE FROM orders WHERE id IN (", &s->old_orders, ");\n");
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -419,11 +445,17 @@ static int check(struct workload *w, bool begin, struct err *err)
 
 	if (begin)
 		return ERR_OK;
-	rc = workload_number(w, "SELECT count(*) FROM orders AS o FULL JOIN (SELECT DISTINCT order_id FROM order_items) AS i ON i.order_id = o.id WHERE o.id IS NULL OR i.order_id IS NULL", &lost, err);
+	rc = workload_number(
+		w,
+		"SELECT count(*) FROM orders AS o FULL JOIN (SELECT DISTINCT order_id FROM order_items) AS i ON i.order_id = o.id WHERE o.id IS NULL OR i.order_id IS NULL",
+		&lost, err);
 	if (rc)
 		return rc;
 	if (lost)
-		return err_set(err, ERR_DIFFERENT, "%" PRId64 " orders have no items or items no order: something else changed the tables meanwhile", lost);
+		return err_set(err, ERR_DIFFERENT,
+		               "%" PRId64
+		               " orders have no items or items no order: something else changed the tables meanwhile",
+		               lost);
 	if (!w->quiet)
 		printf("every order has its items\n");
 	return ERR_OK;
@@ -432,7 +464,8 @@ static int check(struct workload *w, bool begin, struct err *err)
 static void close_shop(struct workload *w)
 {
 	struct shop *s = (struct shop *)w;
-	struct wbuf *const all[] = { &s->new_customers, &s->new_products, &s->new_orders, &s->new_items, &s->status, &s->prices, &s->profiles, &s->old_orders };
+	struct wbuf *const all[] = { &s->new_customers, &s->new_products, &s->new_orders, &s->new_items,
+		                     &s->status,        &s->prices,       &s->profiles,   &s->old_orders };
 
 	id_set_free(&s->customers);
 	id_set_free(&s->products);
@@ -442,6 +475,16 @@ static void close_shop(struct workload *w)
 }
 
 const struct workload_ops workload_shop = {
-	.name = "shop", .summary = "customers, products, orders, items: all types, composite key, long values", .create_sql = cli_sql_shop_create, .analyze_sql = "ANALYZE customers, products, orders, order_items", .first_table = "orders", .size = sizeof(struct shop),
-	.load = load, .resume = resume, .add = add, .flush = flush, .check = check, .close = close_shop,
+	.name = "shop",
+	.summary = "customers, products, orders, items: all types, composite key, long values",
+	.create_sql = cli_sql_shop_create,
+	.analyze_sql = "ANALYZE customers, products, orders, order_items",
+	.first_table = "orders",
+	.size = sizeof(struct shop),
+	.load = load,
+	.resume = resume,
+	.add = add,
+	.flush = flush,
+	.check = check,
+	.close = close_shop,
 };

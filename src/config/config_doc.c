@@ -1,4 +1,5 @@
-/* src/config/config_doc.c — what people read: the reference page and the commented sample, both made from the option tables. */
+/* src/config/config_doc.c — what people read: the reference page and the commented sample, both made from the option
+ * tables. */
 #include <string.h>
 
 #include "config/config_int.h"
@@ -60,8 +61,9 @@ static void put_option(const struct option *option, struct wbuf *out)
 		put_limit(option, option->max, out);
 		wbuf_putz(out, "`");
 	}
-	wbuf_putf(out, "\n- Default: %s%s%s\n- Example: `%s`\n- Environment: `%s`\n\n", option->preset[0] ? "`" : "", option->preset[0] ? option->preset : "empty", option->preset[0] ? "`" : "",
-		  option->example, variable);
+	wbuf_putf(out, "\n- Default: %s%s%s\n- Example: `%s`\n- Environment: `%s`\n\n", option->preset[0] ? "`" : "",
+	          option->preset[0] ? option->preset : "empty", option->preset[0] ? "`" : "", option->example,
+	          variable);
 }
 
 static void put_nested(const struct nested_option *options, struct wbuf *out)
@@ -75,20 +77,26 @@ static void put_nested(const struct nested_option *options, struct wbuf *out)
 
 void config_reference(struct wbuf *out)
 {
-	wbuf_putz(out, "# Configuration\n\n"
-		       "Made by `tarn config reference` from the tables the program itself uses.\n\n"
-		       "Tarn reads `tarn.yaml` in the working folder, or the file given with `--config`. Each option can also be an environment variable (`TARN_LAKE_PUBLISH_INTERVAL=2s`,\n"
-		       "`TARN_SOURCES_BANK_TABLES=public.a,public.b`) or stand on the command line (`--set lake.publish_interval=2s`); the command line wins over the environment, the environment over the\n"
-		       "file. Relative paths are relative to the folder of the file; without a file, to the working folder. An unknown key, a wrong unit or a value out of range stops Tarn before it does\n"
-		       "anything. `tarn config show` prints what is in effect, with passwords hidden.\n\n"
-		       "Durations have a unit: `us`, `ms`, `s`, `m`, `h`, `d`. Sizes too: `B`, `kB`, `MB`, `GB`, `TB` (powers of 1000), `KiB`, `MiB`, `GiB`, `TiB` (powers of 1024).\n"
-		       "YAML anchors, aliases, tags and merge keys are not accepted.\n\n"
-		       "## Options\n\n");
+	wbuf_putz(
+		out,
+		"# Configuration\n\n"
+		"Made by `tarn config reference` from the tables the program itself uses.\n\n"
+		"Tarn reads `tarn.yaml` in the working folder, or the file given with `--config`. Each option can also be an environment variable (`TARN_LAKE_PUBLISH_INTERVAL=2s`,\n"
+		"`TARN_SOURCES_BANK_TABLES=public.a,public.b`) or stand on the command line (`--set lake.publish_interval=2s`); the command line wins over the environment, the environment over the\n"
+		"file. Relative paths are relative to the folder of the file; without a file, to the working folder. An unknown key, a wrong unit or a value out of range stops Tarn before it does\n"
+		"anything. `tarn config show` prints what is in effect, with passwords hidden.\n\n"
+		"Durations have a unit: `us`, `ms`, `s`, `m`, `h`, `d`. Sizes too: `B`, `kB`, `MB`, `GB`, `TB` (powers of 1000), `KiB`, `MiB`, `GiB`, `TiB` (powers of 1024).\n"
+		"YAML anchors, aliases, tags and merge keys are not accepted.\n\n"
+		"## Options\n\n");
 	for (size_t i = 0; i < options_count; i++)
 		put_option(&options_table[i], out);
-	wbuf_putz(out, "## Sources\n\n`sources` maps a name (a-z, 0-9 and `_`; also the namespace of its tables in the lake) to:\n\n");
+	wbuf_putz(
+		out,
+		"## Sources\n\n`sources` maps a name (a-z, 0-9 and `_`; also the namespace of its tables in the lake) to:\n\n");
 	put_nested(source_options, out);
-	wbuf_putz(out, "## Pipelines\n\n`pipelines` is a list. When it is missing, each source gets one, with mirror and changelog; when it is there, a source without an entry is not captured.\n\n");
+	wbuf_putz(
+		out,
+		"## Pipelines\n\n`pipelines` is a list. When it is missing, each source gets one, with mirror and changelog; when it is there, a source without an entry is not captured.\n\n");
 	put_nested(pipeline_options, out);
 }
 
@@ -114,7 +122,9 @@ static void put_comment(const char *indent, const char *text, struct wbuf *out)
 
 static bool is_plain(const char *text)
 {
-	return text[0] && text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-")] == 0 && text[0] != '-';
+	return text[0] &&
+	       text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-")] == 0 &&
+	       text[0] != '-';
 }
 
 static void put_value(const char *text, struct wbuf *out)
@@ -126,7 +136,10 @@ static void put_value(const char *text, struct wbuf *out)
 }
 
 /* The two that everybody looks at are set; the others stand as comments with their defaults. */
-static bool is_set_in_sample(const char *key) { return strcmp(key, "state") == 0 || strcmp(key, "lake.warehouse") == 0; }
+static bool is_set_in_sample(const char *key)
+{
+	return strcmp(key, "state") == 0 || strcmp(key, "lake.warehouse") == 0;
+}
 
 static void sample_options(struct wbuf *out)
 {
@@ -153,7 +166,10 @@ static void sample_options(struct wbuf *out)
 static void sample_source(const struct config_source *source, struct wbuf *out)
 {
 	wbuf_putz(out, "\nsources:\n");
-	wbuf_putf(out, "  # The name is the namespace of the tables in the lake: %s.users, %s.users__changes.\n  %s:\n    postgres: ", source->name, source->name, source->name);
+	wbuf_putf(
+		out,
+		"  # The name is the namespace of the tables in the lake: %s.users, %s.users__changes.\n  %s:\n    postgres: ",
+		source->name, source->name, source->name);
 	wbuf_put_json_str(out, str_of(source->conninfo));
 	wbuf_putz(out, "\n    tables: [");
 	for (size_t i = 0; i < source->n_tables; i++) {
@@ -179,16 +195,23 @@ static void sample_source(const struct config_source *source, struct wbuf *out)
 		put_value(value ? value : option->example, out);
 		wbuf_putz(out, "\n");
 	}
-	wbuf_putf(out, "\npipelines:\n  # mirror: current rows by key. changelog: every change.\n  - {from: %s, to: lake, mode: [mirror, changelog]}\n", source->name);
+	wbuf_putf(
+		out,
+		"\npipelines:\n  # mirror: current rows by key. changelog: every change.\n  - {from: %s, to: lake, mode: [mirror, changelog]}\n",
+		source->name);
 }
 
 void config_sample(struct wbuf *out, const struct config_source *source)
 {
 	static const char *tables[] = { "public.*" };
-	static const struct config_source example = { .name = "bank", .conninfo = "postgresql://tarn@localhost/bank", .tables = tables, .n_tables = 1, .snapshot_initial = true };
+	static const struct config_source example = { .name = "bank",
+		                                      .conninfo = "postgresql://tarn@localhost/bank",
+		                                      .tables = tables,
+		                                      .n_tables = 1,
+		                                      .snapshot_initial = true };
 
 	wbuf_putz(out, "# tarn.yaml: what Tarn does. Lines with # before a key show its default.\n"
-		       "# 'tarn config reference' explains all keys, 'tarn doctor' checks what is set.\n\n");
+	               "# 'tarn config reference' explains all keys, 'tarn doctor' checks what is set.\n\n");
 	sample_options(out);
 	sample_source(source ? source : &example, out);
 }

@@ -15,7 +15,7 @@ struct config_owner {
 struct bind {
 	struct config *config;
 	struct arena *arena;
-	const char *base;      /* absolute folder of relative paths */
+	const char *base; /* absolute folder of relative paths */
 	bool without_secrets;
 };
 

@@ -1,4 +1,5 @@
-/* src/config/config_show.c — the effective configuration as YAML that config_load would take again (but for hidden passwords). */
+/* src/config/config_show.c — the effective configuration as YAML that config_load would take again (but for hidden
+ * passwords). */
 #include <string.h>
 
 #include "base/mem.h"
@@ -83,7 +84,7 @@ void config_show(const struct config *config, struct wbuf *out)
 
 		wbuf_putz(out, "  - {from: ");
 		put_quoted(out, pipeline->from); /* a source may be called null */
-		wbuf_putf(out, ", to: lake, mode: [%s%s%s]}\n", pipeline->mirror ? "mirror" : "", pipeline->mirror && pipeline->changelog ? ", " : "",
-			  pipeline->changelog ? "changelog" : "");
+		wbuf_putf(out, ", to: lake, mode: [%s%s%s]}\n", pipeline->mirror ? "mirror" : "",
+		          pipeline->mirror && pipeline->changelog ? ", " : "", pipeline->changelog ? "changelog" : "");
 	}
 }

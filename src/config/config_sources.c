@@ -1,4 +1,5 @@
-/* src/config/config_sources.c — the maps `sources` and `pipelines`, their defaults, and the checks that need more than one of them. */
+/* src/config/config_sources.c — the maps `sources` and `pipelines`, their defaults, and the checks that need more
+ * than one of them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@ static size_t count_children(const struct yaml_node *node)
 	return n;
 }
 
-static int check_keys(const struct yaml_node *map, const char *where, const struct nested_option *options, struct err *err)
+static int check_keys(const struct yaml_node *map, const char *where, const struct nested_option *options,
+                      struct err *err)
 {
 	const char *names[16];
 	size_t n = 0;
@@ -40,7 +42,8 @@ static int check_keys(const struct yaml_node *map, const char *where, const stru
 		if (node->kind == YAML_NULL)
 			return yaml_tree_error(node, err, "'%s' in %s has no value", node->key, where);
 		if (node->kind != YAML_SCALAR && !(option->is_list && node->kind == YAML_LIST))
-			return yaml_tree_error(node, err, "'%s' in %s takes %s", node->key, where, option->is_list ? "a word or a list of words" : "one value");
+			return yaml_tree_error(node, err, "'%s' in %s takes %s", node->key, where,
+			                       option->is_list ? "a word or a list of words" : "one value");
 	}
 	return ERR_OK;
 }
@@ -57,8 +60,10 @@ static bool only_chars(const char *text, const char *allowed) { return text[0] &
 
 #define NAME_CHARS "abcdefghijklmnopqrstuvwxyz0123456789_"
 
-/* One word, or a list of them, into *items (an array in the arena). Commas divide a word given outside the file: TARN_SOURCES_BANK_TABLES=public.a,public.b */
-static int bind_words(struct bind *bind, const struct yaml_node *node, const char ***items, size_t *n_items, struct err *err)
+/* One word, or a list of them, into *items (an array in the arena). Commas divide a word given outside the file:
+ * TARN_SOURCES_BANK_TABLES=public.a,public.b */
+static int bind_words(struct bind *bind, const struct yaml_node *node, const char ***items, size_t *n_items,
+                      struct err *err)
 {
 	size_t n = 0, max = node->kind == YAML_LIST ? count_children(node) : strlen(node->text) + 1;
 	struct str rest;
@@ -106,7 +111,10 @@ static int bind_tables(struct bind *bind, const struct yaml_node *map, struct co
 		const char *pattern = source->tables[i], *dot = strchr(pattern, '.');
 
 		if (!dot || dot == pattern || !dot[1])
-			rc = yaml_tree_error(node, err, "'%s' is not a table pattern; write schema.table, as in public.users or public.*", pattern);
+			rc = yaml_tree_error(
+				node, err,
+				"'%s' is not a table pattern; write schema.table, as in public.users or public.*",
+				pattern);
 		for (size_t j = 0; !rc && j < i; j++) {
 			if (strcmp(source->tables[j], pattern) == 0)
 				rc = yaml_tree_error(node, err, "table pattern '%s' is given twice", pattern);
@@ -116,7 +124,8 @@ static int bind_tables(struct bind *bind, const struct yaml_node *map, struct co
 }
 
 /* The password's first line; never in a message. */
-static int read_password_file(struct bind *bind, const struct yaml_node *node, struct config_source *source, struct err *err)
+static int read_password_file(struct bind *bind, const struct yaml_node *node, struct config_source *source,
+                              struct err *err)
 {
 	char *text = NULL, *copy;
 	size_t n = 0;
@@ -126,9 +135,11 @@ static int read_password_file(struct bind *bind, const struct yaml_node *node, s
 	if (rc == -ENOMEM)
 		return err_nomem(err);
 	if (rc == -EFBIG)
-		return yaml_tree_error(node, err, "the password file %s holds more than %d bytes", source->password_file, PASSWORD_BYTES_MAX);
+		return yaml_tree_error(node, err, "the password file %s holds more than %d bytes",
+		                       source->password_file, PASSWORD_BYTES_MAX);
 	if (rc)
-		return yaml_tree_error(node, err, "the password file %s cannot be read: %s", source->password_file, strerror(-rc));
+		return yaml_tree_error(node, err, "the password file %s cannot be read: %s", source->password_file,
+		                       strerror(-rc));
 	line_n = strcspn(text, "\r\n");
 	copy = arena_strdup(bind->arena, str_view(text, line_n));
 	explicit_bzero(text, n);
@@ -136,14 +147,16 @@ static int read_password_file(struct bind *bind, const struct yaml_node *node, s
 	if (!copy)
 		return err_nomem(err);
 	if (line_n == 0)
-		return yaml_tree_error(node, err, "the first line of the password file %s is empty", source->password_file);
+		return yaml_tree_error(node, err, "the first line of the password file %s is empty",
+		                       source->password_file);
 	source->password = copy;
 	return ERR_OK;
 }
 
 static int bind_password(struct bind *bind, const struct yaml_node *map, struct config_source *source, struct err *err)
 {
-	const struct yaml_node *variable = yaml_tree_get(map, "password_env"), *file = yaml_tree_get(map, "password_file");
+	const struct yaml_node *variable = yaml_tree_get(map, "password_env"),
+			       *file = yaml_tree_get(map, "password_file");
 
 	if (variable && file)
 		return yaml_tree_error(file, err, "give either password_env or password_file, not both");
@@ -154,7 +167,9 @@ static int bind_password(struct bind *bind, const struct yaml_node *map, struct 
 		if (bind->without_secrets)
 			return ERR_OK;
 		if (!value || !value[0])
-			return yaml_tree_error(variable, err, "password_env names the environment variable %s, which is not set", variable->text);
+			return yaml_tree_error(variable, err,
+			                       "password_env names the environment variable %s, which is not set",
+			                       variable->text);
 		source->password = arena_strdup(bind->arena, str_of(value));
 		return source->password ? ERR_OK : err_nomem(err);
 	}
@@ -173,7 +188,8 @@ static int bind_snapshot(const struct yaml_node *map, struct config_source *sour
 
 	source->snapshot_initial = strcmp(mode, "initial") == 0;
 	if (!source->snapshot_initial && strcmp(mode, "never") != 0)
-		return yaml_tree_error(yaml_tree_get(map, "snapshot"), err, "snapshot: '%s' is neither initial nor never", mode);
+		return yaml_tree_error(yaml_tree_get(map, "snapshot"), err,
+		                       "snapshot: '%s' is neither initial nor never", mode);
 	return ERR_OK;
 }
 
@@ -186,9 +202,12 @@ static int bind_names(struct bind *bind, const struct yaml_node *map, struct con
 	source->slot = text_of(map, "slot", preset);
 	source->publication = text_of(map, "publication", preset);
 	if (!only_chars(source->slot, NAME_CHARS) || strlen(source->slot) > PG_NAME_MAX)
-		return yaml_tree_error(yaml_tree_get(map, "slot"), err, "'%s' cannot name a slot: up to %d of a-z, 0-9 and _", source->slot, PG_NAME_MAX);
+		return yaml_tree_error(yaml_tree_get(map, "slot"), err,
+		                       "'%s' cannot name a slot: up to %d of a-z, 0-9 and _", source->slot,
+		                       PG_NAME_MAX);
 	if (!source->publication[0] || strlen(source->publication) > PG_NAME_MAX)
-		return yaml_tree_error(yaml_tree_get(map, "publication"), err, "a publication's name has 1 to %d bytes", PG_NAME_MAX);
+		return yaml_tree_error(yaml_tree_get(map, "publication"), err, "a publication's name has 1 to %d bytes",
+		                       PG_NAME_MAX);
 	return ERR_OK;
 }
 
@@ -205,15 +224,21 @@ static int bind_source(struct bind *bind, const struct yaml_node *node, struct c
 	source->kind = SOURCE_POSTGRES;
 	/* 50: the default slot is tarn_<name>, and tables live in a folder of that name */
 	if (!only_chars(node->key, NAME_CHARS) || strlen(node->key) > 50)
-		return yaml_tree_error(node, err, "'%s' cannot name a source: up to 50 of a-z, 0-9 and _", yaml_key_shown(node->key, shown));
+		return yaml_tree_error(node, err, "'%s' cannot name a source: up to 50 of a-z, 0-9 and _",
+		                       yaml_key_shown(node->key, shown));
 	if (node->kind != YAML_MAP)
-		return yaml_tree_error(node, err, "source '%s' needs at least: postgres: \"postgresql://user@host/database\"", node->key);
+		return yaml_tree_error(node, err,
+		                       "source '%s' needs at least: postgres: \"postgresql://user@host/database\"",
+		                       node->key);
 	rc = check_keys(node, where, source_options, err);
 	if (rc)
 		return rc;
 	source->conninfo = text_of(node, "postgres", NULL);
 	if (!source->conninfo || !source->conninfo[0])
-		return yaml_tree_error(node, err, "source '%s' has no connection string: postgres: \"postgresql://user@host/database\"", node->key);
+		return yaml_tree_error(
+			node, err,
+			"source '%s' has no connection string: postgres: \"postgresql://user@host/database\"",
+			node->key);
 	rc = bind_names(bind, node, source, err);
 	if (!rc)
 		rc = bind_snapshot(node, source, err);
@@ -232,7 +257,9 @@ static int bind_all_sources(struct bind *bind, const struct yaml_node *sources, 
 	if (!sources || sources->kind == YAML_NULL)
 		return ERR_OK;
 	if (sources->kind != YAML_MAP)
-		return yaml_tree_error(sources, err, "'sources' is a map from names to sources, as in sources: {bank: {postgres: ...}}");
+		return yaml_tree_error(
+			sources, err,
+			"'sources' is a map from names to sources, as in sources: {bank: {postgres: ...}}");
 	max = count_children(sources);
 	if (max > SOURCES_MAX)
 		return yaml_tree_error(sources, err, "more than %d sources", SOURCES_MAX);
@@ -249,7 +276,10 @@ static int bind_all_sources(struct bind *bind, const struct yaml_node *sources, 
 			const struct config_source *other = &config->sources[i];
 
 			if (strcmp(other->slot, source->slot) == 0 && strcmp(other->conninfo, source->conninfo) == 0)
-				return yaml_tree_error(node, err, "sources '%s' and '%s' read the same database through the same slot '%s'; only one can", other->name, source->name, source->slot);
+				return yaml_tree_error(
+					node, err,
+					"sources '%s' and '%s' read the same database through the same slot '%s'; only one can",
+					other->name, source->name, source->slot);
 		}
 		config->n_sources++;
 	}
@@ -271,7 +301,9 @@ static int bind_mode(struct bind *bind, const struct yaml_node *map, struct conf
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < n; i++) {
-		bool *field = strcmp(words[i], "mirror") == 0 ? &pipeline->mirror : strcmp(words[i], "changelog") == 0 ? &pipeline->changelog : NULL;
+		bool *field = strcmp(words[i], "mirror") == 0      ? &pipeline->mirror
+		              : strcmp(words[i], "changelog") == 0 ? &pipeline->changelog
+		                                                   : NULL;
 
 		if (!field)
 			return yaml_tree_error(node, err, "mode: '%s' is neither mirror nor changelog", words[i]);
@@ -282,7 +314,8 @@ static int bind_mode(struct bind *bind, const struct yaml_node *map, struct conf
 	return ERR_OK;
 }
 
-static int unknown_source(const struct config *config, const struct yaml_node *node, const char *name, struct bind *bind, struct err *err)
+static int unknown_source(const struct config *config, const struct yaml_node *node, const char *name,
+                          struct bind *bind, struct err *err)
 {
 	const char **names = arena_zero(bind->arena, (config->n_sources + 1) * sizeof *names);
 	const char *near;
@@ -292,10 +325,12 @@ static int unknown_source(const struct config *config, const struct yaml_node *n
 	for (size_t i = 0; i < config->n_sources; i++)
 		names[i] = config->sources[i].name;
 	near = str_nearest(str_of(name), names);
-	return yaml_tree_error(node, err, "there is no source '%s'%s%s%s", name, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	return yaml_tree_error(node, err, "there is no source '%s'%s%s%s", name, near ? "; did you mean '" : "",
+	                       near ? near : "", near ? "'?" : "");
 }
 
-static int bind_pipeline(struct bind *bind, const struct yaml_node *node, struct config_pipeline *pipeline, struct err *err)
+static int bind_pipeline(struct bind *bind, const struct yaml_node *node, struct config_pipeline *pipeline,
+                         struct err *err)
 {
 	struct config *config = bind->config;
 	const char *to;
@@ -303,7 +338,8 @@ static int bind_pipeline(struct bind *bind, const struct yaml_node *node, struct
 
 	pipeline->line = node->line;
 	if (node->kind != YAML_MAP)
-		return yaml_tree_error(node, err, "a pipeline is a map, as in {from: bank, to: lake, mode: [mirror, changelog]}");
+		return yaml_tree_error(node, err,
+		                       "a pipeline is a map, as in {from: bank, to: lake, mode: [mirror, changelog]}");
 	rc = check_keys(node, "pipelines", pipeline_options, err);
 	if (rc)
 		return rc;
@@ -314,10 +350,14 @@ static int bind_pipeline(struct bind *bind, const struct yaml_node *node, struct
 	if (!config_find_source(config, pipeline->from))
 		return unknown_source(config, yaml_tree_get(node, "from"), pipeline->from, bind, err);
 	if (strcmp(to, "lake") != 0)
-		return yaml_tree_error(yaml_tree_get(node, "to"), err, "to: '%s' is not known; 'lake' is the only target", to);
+		return yaml_tree_error(yaml_tree_get(node, "to"), err,
+		                       "to: '%s' is not known; 'lake' is the only target", to);
 	for (size_t i = 0; i < config->n_pipelines; i++) {
 		if (strcmp(config->pipelines[i].from, pipeline->from) == 0)
-			return yaml_tree_error(node, err, "source '%s' has a pipeline already (line %d); both would write the same tables", pipeline->from, config->pipelines[i].line);
+			return yaml_tree_error(
+				node, err,
+				"source '%s' has a pipeline already (line %d); both would write the same tables",
+				pipeline->from, config->pipelines[i].line);
 	}
 	return bind_mode(bind, node, pipeline, err);
 }
@@ -329,8 +369,10 @@ static int check_snapshot(const struct config *config, const struct yaml_node *n
 		const struct config_pipeline *pipeline = &config->pipelines[i];
 
 		if (pipeline->mirror && !config_find_source(config, pipeline->from)->snapshot_initial)
-			return yaml_tree_error(node, err, "source '%s' has snapshot: never, but a mirror needs the rows that are there; use snapshot: initial, or a pipeline with mode: [changelog]",
-					       pipeline->from);
+			return yaml_tree_error(
+				node, err,
+				"source '%s' has snapshot: never, but a mirror needs the rows that are there; use snapshot: initial, or a pipeline with mode: [changelog]",
+				pipeline->from);
 	}
 	return ERR_OK;
 }
@@ -343,7 +385,10 @@ static int default_pipelines(struct bind *bind, struct err *err)
 	if (!config->pipelines)
 		return err_nomem(err);
 	for (size_t i = 0; i < config->n_sources; i++)
-		config->pipelines[i] = (struct config_pipeline){ .from = config->sources[i].name, .mirror = true, .changelog = true, .line = config->sources[i].line };
+		config->pipelines[i] = (struct config_pipeline){ .from = config->sources[i].name,
+			                                         .mirror = true,
+			                                         .changelog = true,
+			                                         .line = config->sources[i].line };
 	config->n_pipelines = config->n_sources;
 	return ERR_OK;
 }
@@ -356,7 +401,8 @@ static int bind_all_pipelines(struct bind *bind, const struct yaml_node *pipelin
 	if (!pipelines || pipelines->kind == YAML_NULL)
 		return default_pipelines(bind, err);
 	if (pipelines->kind != YAML_LIST)
-		return yaml_tree_error(pipelines, err, "'pipelines' is a list, as in pipelines: [{from: bank, to: lake}]");
+		return yaml_tree_error(pipelines, err,
+		                       "'pipelines' is a list, as in pipelines: [{from: bank, to: lake}]");
 	max = count_children(pipelines);
 	config->pipelines = arena_zero(bind->arena, (max + 1) * sizeof *config->pipelines);
 	if (!config->pipelines)

@@ -1,7 +1,7 @@
 /* src/config/conninfo_mask.c — connection strings without their passwords, for people's eyes.
  *
- * Follows libpq's two forms (PostgreSQL documentation, "Connection Strings"), but where text is malformed it hides too much rather than too little:
- * a password with an unescaped '@' or '/' in a URI must not show its second half. */
+ * Follows libpq's two forms (PostgreSQL documentation, "Connection Strings"), but where text is malformed it hides
+ * too much rather than too little: a password with an unescaped '@' or '/' in a URI must not show its second half. */
 #include <string.h>
 
 #include "config/config.h"
@@ -9,7 +9,10 @@
 static const char hidden[] = "***";
 
 /* Keys whose values are secret. A key with an escape in it could be any of them. */
-static bool is_secret_key(struct str key) { return str_eqz(key, "password") || str_eqz(key, "sslpassword") || memchr(key.p, '%', key.n) != NULL; }
+static bool is_secret_key(struct str key)
+{
+	return str_eqz(key, "password") || str_eqz(key, "sslpassword") || memchr(key.p, '%', key.n) != NULL;
+}
 
 static void mask_query(struct str query, struct wbuf *out)
 {

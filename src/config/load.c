@@ -1,7 +1,8 @@
 /* src/config/load.c — from file, environment and command line to a struct config.
  *
- * All three layers go into one tree first (file, then TARN_..., then --set, each replacing what was there) and the tree is bound to the struct afterwards:
- * so every layer has the same keys and the same checks, and each node still knows where it came from. */
+ * All three layers go into one tree first (file, then TARN_..., then --set, each replacing what was there) and the
+ * tree is bound to the struct afterwards: so every layer has the same keys and the same checks, and each node still
+ * knows where it came from. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,8 @@ static const char default_file[] = "tarn.yaml";
 
 /* --- the layers --- */
 
-static int load_file(struct arena *arena, const char *path, bool needed, struct yaml_node **root, bool *found, struct err *err)
+static int load_file(struct arena *arena, const char *path, bool needed, struct yaml_node **root, bool *found,
+                     struct err *err)
 {
 	char *text = NULL;
 	size_t n = 0;
@@ -29,7 +31,8 @@ static int load_file(struct arena *arena, const char *path, bool needed, struct 
 	if (rc == -ENOENT)
 		return err_set(err, ERR_CONFIG, "there is no configuration file %s; 'tarn init' writes one", path);
 	if (rc == -EFBIG)
-		return err_set(err, ERR_CONFIG, "%s: larger than %zu bytes; this is no configuration", path, YAML_BYTES_MAX);
+		return err_set(err, ERR_CONFIG, "%s: larger than %zu bytes; this is no configuration", path,
+		               YAML_BYTES_MAX);
 	if (rc == -ENOMEM)
 		return err_nomem(err);
 	if (rc)
@@ -40,7 +43,8 @@ static int load_file(struct arena *arena, const char *path, bool needed, struct 
 }
 
 /* A value outside the file: [..] and {..} are YAML, anything else is the text as it stands. */
-static int parse_value(struct arena *arena, const char *origin, const char *text, struct yaml_node **out, struct err *err)
+static int parse_value(struct arena *arena, const char *origin, const char *text, struct yaml_node **out,
+                       struct err *err)
 {
 	struct yaml_node *node;
 
@@ -56,7 +60,8 @@ static int parse_value(struct arena *arena, const char *origin, const char *text
 	return node->text ? ERR_OK : err_nomem(err);
 }
 
-static int put_value(struct arena *arena, struct yaml_node *root, const char *key, const char *origin, const char *text, struct err *err)
+static int put_value(struct arena *arena, struct yaml_node *root, const char *key, const char *origin, const char *text,
+                     struct err *err)
 {
 	struct yaml_node *value;
 	int rc;
@@ -100,7 +105,8 @@ static bool is_password_variable(const struct yaml_node *root, struct str name)
 {
 	const struct yaml_node *sources = yaml_tree_get(root, "sources");
 
-	for (const struct yaml_node *source = sources && sources->kind == YAML_MAP ? sources->child : NULL; source; source = source->next) {
+	for (const struct yaml_node *source = sources && sources->kind == YAML_MAP ? sources->child : NULL; source;
+	     source = source->next) {
 		const struct yaml_node *variable = yaml_tree_get(source, "password_env");
 
 		if (variable && variable->kind == YAML_SCALAR && str_eqz(name, variable->text))
@@ -109,10 +115,12 @@ static bool is_password_variable(const struct yaml_node *root, struct str name)
 	return false;
 }
 
-/* Other parts of Tarn have variables of their own (TARN_FAILPOINTS): only what looks like an option and is none is an error. */
+/* Other parts of Tarn have variables of their own (TARN_FAILPOINTS): only what looks like an option and is none is an
+ * error. */
 static int unknown_variable(struct str name, struct err *err)
 {
-	static const char *const sections[] = { "TARN_LAKE_", "TARN_SOURCES_", "TARN_PIPELINES_", "TARN_SERVE_", "TARN_JOURNAL_", "TARN_SQL_", "TARN_LOG_", NULL };
+	static const char *const sections[] = { "TARN_LAKE_",    "TARN_SOURCES_", "TARN_PIPELINES_", "TARN_SERVE_",
+		                                "TARN_JOURNAL_", "TARN_SQL_",     "TARN_LOG_",       NULL };
 	static char variables[40][48];
 	const char *names[41];
 	const char *near;
@@ -130,7 +138,8 @@ static int unknown_variable(struct str name, struct err *err)
 		section = section || str_starts(name, sections[i]);
 	if (!near && !section)
 		return ERR_OK;
-	return err_set(err, ERR_CONFIG, "environment: unknown variable %.*s%s%s%s", STR_FMT(name), near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+	return err_set(err, ERR_CONFIG, "environment: unknown variable %.*s%s%s%s", STR_FMT(name),
+	               near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 static const char *variable_key(struct arena *arena, struct str name)
@@ -157,7 +166,9 @@ static int load_environment(struct arena *arena, struct yaml_node *root, struct 
 		if (!str_starts(name, "TARN_") || is_password_variable(root, name))
 			continue;
 		key = variable_key(arena, name);
-		rc = key ? put_value(arena, root, key, arena_printf(arena, "environment variable %.*s", STR_FMT(name)), value.p, err) : unknown_variable(name, err);
+		rc = key ? put_value(arena, root, key, arena_printf(arena, "environment variable %.*s", STR_FMT(name)),
+		                     value.p, err)
+		         : unknown_variable(name, err);
 		if (rc)
 			return rc;
 	}
@@ -175,7 +186,9 @@ static int load_sets(struct arena *arena, const struct config_opts *opts, struct
 		if (!path)
 			return err_nomem(err);
 		if (key.n == 0 || !strchr(opts->sets[i], '=') || path[strspn(path, YAML_KEY_CHARS)])
-			return err_set(err, ERR_CONFIG, "--set %s: write it as KEY=VALUE, as in --set lake.publish_interval=2s", yaml_key_shown(path, shown));
+			return err_set(err, ERR_CONFIG,
+			               "--set %s: write it as KEY=VALUE, as in --set lake.publish_interval=2s",
+			               yaml_key_shown(path, shown));
 		rc = put_value(arena, root, path, arena_printf(arena, "--set %s", path), value.p, err);
 		if (rc)
 			return rc;
@@ -196,8 +209,10 @@ int config_unknown_key(const struct yaml_node *node, const char *where, const ch
 			near = names[i];
 	}
 	if (near)
-		return yaml_tree_error(node, err, "unknown key '%s'%s%s; did you mean '%s'?", shown, where ? " in " : "", where ? where : "", near);
-	return yaml_tree_error(node, err, "unknown key '%s'%s%s; 'tarn config reference' lists the keys", shown, where ? " in " : "", where ? where : "");
+		return yaml_tree_error(node, err, "unknown key '%s'%s%s; did you mean '%s'?", shown,
+		                       where ? " in " : "", where ? where : "", near);
+	return yaml_tree_error(node, err, "unknown key '%s'%s%s; 'tarn config reference' lists the keys", shown,
+	                       where ? " in " : "", where ? where : "");
 }
 
 /* The valid keys of a section (NULL: the top level), each once. */
@@ -232,7 +247,8 @@ static int bind_scalar(struct bind *bind, const struct option *option, const str
 	if (node->kind == YAML_NULL)
 		return yaml_tree_error(node, err, "'%s' has no value", option->key);
 	if (node->kind != YAML_SCALAR)
-		return yaml_tree_error(node, err, "'%s' takes one value, not a %s", option->key, node->kind == YAML_MAP ? "map" : "list");
+		return yaml_tree_error(node, err, "'%s' takes one value, not a %s", option->key,
+		                       node->kind == YAML_MAP ? "map" : "list");
 	err_clear(&why);
 	rc = option_set(option, bind->config, bind->arena, bind->base, node->text, &why);
 	if (rc == ERR_CONFIG)
@@ -265,7 +281,8 @@ static int bind_section(struct bind *bind, const char *section, const struct yam
 		else if (node->kind == YAML_NULL)
 			rc = ERR_OK; /* "lake:" with all its keys commented out */
 		else if (node->kind != YAML_MAP)
-			rc = yaml_tree_error(node, err, "'%s' is a section: its keys stand indented below it", node->key);
+			rc = yaml_tree_error(node, err, "'%s' is a section: its keys stand indented below it",
+			                     node->key);
 		else
 			rc = bind_section(bind, node->key, node, err);
 		if (rc)
@@ -277,7 +294,8 @@ static int bind_section(struct bind *bind, const char *section, const struct yam
 static int bind_defaults(struct bind *bind, struct err *err)
 {
 	for (size_t i = 0; i < options_count; i++) {
-		int rc = option_set(&options_table[i], bind->config, bind->arena, bind->base, options_table[i].preset, err);
+		int rc = option_set(&options_table[i], bind->config, bind->arena, bind->base, options_table[i].preset,
+		                    err);
 
 		if (rc)
 			return err_prefix(err, "default of %s", options_table[i].key);
@@ -292,7 +310,9 @@ static int check_together(const struct config *config, struct err *err)
 	if (config->journal_max_bytes < 2 * config->journal_segment_bytes)
 		return err_set(err, ERR_CONFIG, "%s: journal.max has to be at least twice journal.segment", where);
 	if (config->http[0] && strcmp(config->http, config->catalog) == 0 && !str_ends(str_of(config->http), ":0"))
-		return err_set(err, ERR_CONFIG, "%s: serve.http and serve.catalog are the same address %s; give each its own port", where, config->http);
+		return err_set(err, ERR_CONFIG,
+		               "%s: serve.http and serve.catalog are the same address %s; give each its own port",
+		               where, config->http);
 	return ERR_OK;
 }
 
@@ -306,7 +326,8 @@ static int find_base(struct bind *bind, const char *file, struct err *err)
 
 	if (!getcwd(here, sizeof here))
 		return err_set_errno(err, ERR_IO, errno, "the working folder cannot be found");
-	bind->base = option_absolute(bind->arena, here, slash ? str_view(file, (size_t)(slash - file) + 1) : STR_LIT("."));
+	bind->base =
+		option_absolute(bind->arena, here, slash ? str_view(file, (size_t)(slash - file) + 1) : STR_LIT("."));
 	return bind->base ? ERR_OK : err_nomem(err);
 }
 

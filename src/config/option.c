@@ -6,7 +6,8 @@
 #include <string.h>
 
 const struct option options_table[] = {
-#define OPTION(key, type, field, preset, min, max, words, doc, example) { key, OPTION_##type, offsetof(struct config, field), preset, min, max, words, doc, example },
+#define OPTION(key, type, field, preset, min, max, words, doc, example)                                                \
+	{ key, OPTION_##type, offsetof(struct config, field), preset, min, max, words, doc, example },
 #include "config/options.def"
 #undef OPTION
 };
@@ -24,13 +25,27 @@ const struct nested_option pipeline_options[] = {
 	{ NULL, false, NULL, NULL },
 };
 
-struct unit { const char *name; int64_t factor; };
+struct unit {
+	const char *name;
+	int64_t factor;
+};
 
 /* The first unit that divides a value is printed, so the largest stand first. */
-static const struct unit duration_units[] = { { "d", 86400000000 }, { "h", 3600000000 }, { "m", 60000000 }, { "s", 1000000 }, { "ms", 1000 }, { "us", 1 }, { NULL, 0 } };
+static const struct unit duration_units[] = { { "d", 86400000000 }, { "h", 3600000000 }, { "m", 60000000 },
+	                                      { "s", 1000000 },     { "ms", 1000 },      { "us", 1 },
+	                                      { NULL, 0 } };
 static const struct unit size_units[] = {
-	{ "TB", 1000000000000 }, { "GB", 1000000000 }, { "MB", 1000000 }, { "kB", 1000 },
-	{ "TiB", (int64_t)1 << 40 }, { "GiB", (int64_t)1 << 30 }, { "MiB", (int64_t)1 << 20 }, { "KiB", (int64_t)1 << 10 }, { "B", 1 }, { "KB", 1000 }, { NULL, 0 },
+	{ "TB", 1000000000000 },
+	{ "GB", 1000000000 },
+	{ "MB", 1000000 },
+	{ "kB", 1000 },
+	{ "TiB", (int64_t)1 << 40 },
+	{ "GiB", (int64_t)1 << 30 },
+	{ "MiB", (int64_t)1 << 20 },
+	{ "KiB", (int64_t)1 << 10 },
+	{ "B", 1 },
+	{ "KB", 1000 },
+	{ NULL, 0 },
 };
 
 const struct option *option_find(const char *key)
@@ -42,8 +57,10 @@ const struct option *option_find(const char *key)
 	return NULL;
 }
 
-/* Digits, optionally a dot and up to six more, then a unit. Exact: "1.5s" is 1500000, what leaves a rest ("0.5us") is refused. */
-static int parse_with_unit(const char *text, const struct unit *units, const char *unit_list, int64_t *out, struct err *err)
+/* Digits, optionally a dot and up to six more, then a unit. Exact: "1.5s" is 1500000, what leaves a rest ("0.5us") is
+ * refused. */
+static int parse_with_unit(const char *text, const struct unit *units, const char *unit_list, int64_t *out,
+                           struct err *err)
 {
 	size_t whole_n = strspn(text, "0123456789");
 	size_t fraction_n = text[whole_n] == '.' ? strspn(text + whole_n + 1, "0123456789") : 0;
@@ -77,9 +94,15 @@ static int parse_with_unit(const char *text, const struct unit *units, const cha
 	return err_set(err, ERR_CONFIG, "'%s' has an unknown unit '%s'; there are %s", text, unit_text, unit_list);
 }
 
-int option_parse_duration(const char *text, int64_t *us, struct err *err) { return parse_with_unit(text, duration_units, "us, ms, s, m, h, d", us, err); }
+int option_parse_duration(const char *text, int64_t *us, struct err *err)
+{
+	return parse_with_unit(text, duration_units, "us, ms, s, m, h, d", us, err);
+}
 
-int option_parse_size(const char *text, int64_t *bytes, struct err *err) { return parse_with_unit(text, size_units, "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB", bytes, err); }
+int option_parse_size(const char *text, int64_t *bytes, struct err *err)
+{
+	return parse_with_unit(text, size_units, "B, kB, MB, GB, TB, KiB, MiB, GiB, TiB", bytes, err);
+}
 
 static void print_with_unit(int64_t value, const struct unit *units, struct wbuf *out)
 {
@@ -160,8 +183,10 @@ static int set_address(const char **field, struct arena *arena, const char *text
 		*field = "";
 		return ERR_OK;
 	}
-	if (!colon || colon == text || !str_to_u64(str_of(colon + 1), &port) || port > 65535 || strlen(text) > 255 || strpbrk(text, " /@?#"))
-		return err_set(err, ERR_CONFIG, "'%s' is not an address like 127.0.0.1:8080 or [::1]:8080, nor 'off'", text);
+	if (!colon || colon == text || !str_to_u64(str_of(colon + 1), &port) || port > 65535 || strlen(text) > 255 ||
+	    strpbrk(text, " /@?#"))
+		return err_set(err, ERR_CONFIG, "'%s' is not an address like 127.0.0.1:8080 or [::1]:8080, nor 'off'",
+		               text);
 	if (memchr(text, ':', (size_t)(colon - text)) && (text[0] != '[' || colon[-1] != ']'))
 		return err_set(err, ERR_CONFIG, "'%s': write an IPv6 address in brackets, as in [::1]:8080", text);
 	*field = arena_strdup(arena, str_of(text));
@@ -199,7 +224,8 @@ const char *option_absolute(struct arena *arena, const char *base, struct str pa
 	return out;
 }
 
-static int set_path(const struct option *option, const char **field, struct arena *arena, const char *base, const char *text, struct err *err)
+static int set_path(const struct option *option, const char **field, struct arena *arena, const char *base,
+                    const char *text, struct err *err)
 {
 	struct str path = str_of(text);
 
@@ -213,10 +239,14 @@ static int set_path(const struct option *option, const char **field, struct aren
 		if (str_starts(path, "file:"))
 			path = str_view(path.p + 5, path.n - 5);
 		else if (colon && (!strchr(text, '/') || colon < strchr(text, '/')))
-			return err_set(err, ERR_CONFIG, "'%s': only folders on this machine can hold the lake so far, as in file:./warehouse", text);
+			return err_set(
+				err, ERR_CONFIG,
+				"'%s': only folders on this machine can hold the lake so far, as in file:./warehouse",
+				text);
 		if (str_starts(path, "//")) {
 			if (!str_starts(path, "///"))
-				return err_set(err, ERR_CONFIG, "'%s' names a host; write file:/folder or file:///folder", text);
+				return err_set(err, ERR_CONFIG,
+				               "'%s' names a host; write file:/folder or file:///folder", text);
 			path = str_view(path.p + 2, path.n - 2);
 		}
 	}
@@ -230,7 +260,8 @@ static int set_path(const struct option *option, const char **field, struct aren
 	return *field ? ERR_OK : err_nomem(err);
 }
 
-int option_set(const struct option *option, struct config *config, struct arena *arena, const char *base, const char *text, struct err *err)
+int option_set(const struct option *option, struct config *config, struct arena *arena, const char *base,
+               const char *text, struct err *err)
 {
 	void *field = (char *)config + option->offset;
 	int index = 0, rc;
@@ -238,8 +269,7 @@ int option_set(const struct option *option, struct config *config, struct arena 
 	switch (option->type) {
 	case OPTION_DURATION:
 	case OPTION_SIZE:
-	case OPTION_INT:
-		return set_number(option, field, text, err);
+	case OPTION_INT: return set_number(option, field, text, err);
 	case OPTION_BOOL:
 		rc = set_word("false|true", text, &index, err);
 		if (!rc)
@@ -258,12 +288,10 @@ int option_set(const struct option *option, struct config *config, struct arena 
 	case OPTION_TEXT:
 		*(const char **)field = arena_strdup(arena, str_of(text));
 		return *(const char **)field ? ERR_OK : err_nomem(err);
-	case OPTION_ADDRESS:
-		return set_address(field, arena, text, err);
+	case OPTION_ADDRESS: return set_address(field, arena, text, err);
 	case OPTION_PATH:
 	case OPTION_MAYBE_PATH:
-	case OPTION_WAREHOUSE:
-		return set_path(option, field, arena, base, text, err);
+	case OPTION_WAREHOUSE: return set_path(option, field, arena, base, text, err);
 	}
 	return err_set(err, ERR_BUG, "option %s has no known type", option->key);
 }
@@ -305,7 +333,8 @@ void option_print(const struct option *option, const struct config *config, stru
 
 bool option_is_text(const struct option *option)
 {
-	return option->type == OPTION_TEXT || option->type == OPTION_ADDRESS || option->type == OPTION_PATH || option->type == OPTION_MAYBE_PATH || option->type == OPTION_WAREHOUSE;
+	return option->type == OPTION_TEXT || option->type == OPTION_ADDRESS || option->type == OPTION_PATH ||
+	       option->type == OPTION_MAYBE_PATH || option->type == OPTION_WAREHOUSE;
 }
 
 void option_variable(const char *key, char *out, size_t out_size)

@@ -75,7 +75,8 @@ static int next_event(struct build *build, yaml_event_t *event, struct err *err)
 		return err_nomem(err);
 	if (build->lines)
 		at.line = (int)build->parser.problem_mark.line + 1;
-	return yaml_tree_error(&at, err, "this is not YAML: %s", build->parser.problem ? build->parser.problem : "malformed text");
+	return yaml_tree_error(&at, err, "this is not YAML: %s",
+	                       build->parser.problem ? build->parser.problem : "malformed text");
 }
 
 /* Plain empty, ~ and null are "nothing given"; quoted they are text. */
@@ -83,7 +84,8 @@ static bool is_null(const yaml_event_t *event)
 {
 	struct str text = str_view(event->data.scalar.value, event->data.scalar.length);
 
-	return event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && (text.n == 0 || str_eqz(text, "~") || str_eqz(text, "null"));
+	return event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+	       (text.n == 0 || str_eqz(text, "~") || str_eqz(text, "null"));
 }
 
 static int build_scalar(struct build *build, const yaml_event_t *event, struct yaml_node **out, struct err *err)
@@ -117,7 +119,8 @@ static int build_pair(struct build *build, yaml_event_t *key_event, int depth, s
 		return rc;
 	before = yaml_tree_get(map, key->text);
 	if (before)
-		return yaml_tree_error(key, err, "'%s' is given twice, first in line %d", yaml_key_shown(key->text, shown), before->line);
+		return yaml_tree_error(key, err, "'%s' is given twice, first in line %d",
+		                       yaml_key_shown(key->text, shown), before->line);
 	if (strcmp(key->text, "<<") == 0)
 		return yaml_tree_error(key, err, "merge keys are not accepted; write the values out");
 	rc = next_event(build, &event, err);
@@ -161,7 +164,8 @@ static int build_children(struct build *build, int depth, struct yaml_node *pare
 	}
 }
 
-static int check_plain(const struct build *build, const yaml_event_t *event, const yaml_char_t *anchor, const yaml_char_t *tag, struct err *err)
+static int check_plain(const struct build *build, const yaml_event_t *event, const yaml_char_t *anchor,
+                       const yaml_char_t *tag, struct err *err)
 {
 	if (anchor)
 		return refuse(build, event, err, "anchors (&name) are not accepted; write the value out");
@@ -184,16 +188,18 @@ static int build_node(struct build *build, yaml_event_t *event, int depth, struc
 		return rc ? rc : build_scalar(build, event, out, err);
 	case YAML_MAPPING_START_EVENT:
 	case YAML_SEQUENCE_START_EVENT:
-		rc = event->type == YAML_MAPPING_START_EVENT ? check_plain(build, event, event->data.mapping_start.anchor, event->data.mapping_start.tag, err)
-							       : check_plain(build, event, event->data.sequence_start.anchor, event->data.sequence_start.tag, err);
+		rc = event->type == YAML_MAPPING_START_EVENT
+		             ? check_plain(build, event, event->data.mapping_start.anchor,
+		                           event->data.mapping_start.tag, err)
+		             : check_plain(build, event, event->data.sequence_start.anchor,
+		                           event->data.sequence_start.tag, err);
 		if (rc)
 			return rc;
 		*out = new_node(build, event, event->type == YAML_MAPPING_START_EVENT ? YAML_MAP : YAML_LIST);
 		return *out ? build_children(build, depth, *out, err) : err_nomem(err);
 	case YAML_ALIAS_EVENT:
 		return refuse(build, event, err, "aliases (*name) are not accepted; write the value out");
-	default:
-		return refuse(build, event, err, "this is not YAML: a value is missing");
+	default: return refuse(build, event, err, "this is not YAML: a value is missing");
 	}
 }
 
@@ -211,7 +217,8 @@ static int build_stream(struct build *build, struct yaml_node **out, struct err 
 		type = event.type;
 		if (type == YAML_DOCUMENT_START_EVENT && seen)
 			rc = refuse(build, &event, err, "a second document begins here; one is enough");
-		else if (type != YAML_STREAM_START_EVENT && type != YAML_STREAM_END_EVENT && type != YAML_DOCUMENT_START_EVENT && type != YAML_DOCUMENT_END_EVENT)
+		else if (type != YAML_STREAM_START_EVENT && type != YAML_STREAM_END_EVENT &&
+		         type != YAML_DOCUMENT_START_EVENT && type != YAML_DOCUMENT_END_EVENT)
 			rc = build_node(build, &event, 0, out, err);
 		if (type == YAML_DOCUMENT_START_EVENT)
 			seen = true;
@@ -223,7 +230,8 @@ static int build_stream(struct build *build, struct yaml_node **out, struct err 
 	}
 }
 
-int yaml_tree_parse(struct arena *arena, struct str text, const char *origin, bool lines, struct yaml_node **out, struct err *err)
+int yaml_tree_parse(struct arena *arena, struct str text, const char *origin, bool lines, struct yaml_node **out,
+                    struct err *err)
 {
 	struct build build = { .arena = arena, .origin = origin, .lines = lines };
 	struct yaml_node *root;
@@ -273,7 +281,8 @@ static int replace(struct yaml_node *map, struct yaml_node *value)
 	return ERR_OK;
 }
 
-int yaml_tree_put(struct arena *arena, struct yaml_node *root, const char *path, struct yaml_node *value, struct err *err)
+int yaml_tree_put(struct arena *arena, struct yaml_node *root, const char *path, struct yaml_node *value,
+                  struct err *err)
 {
 	struct str rest = str_of(path);
 	struct yaml_node *map = root;
@@ -288,7 +297,9 @@ int yaml_tree_put(struct arena *arena, struct yaml_node *root, const char *path,
 		if (map->kind == YAML_NULL)
 			map->kind = YAML_MAP;
 		if (map->kind != YAML_MAP)
-			return yaml_tree_error(value, err, "'%s' cannot be set, because a part of it is a value or a list already", path);
+			return yaml_tree_error(value, err,
+			                       "'%s' cannot be set, because a part of it is a value or a list already",
+			                       path);
 		if (rest.n == 0) {
 			value->key = key;
 			return replace(map, value);

@@ -33,16 +33,25 @@ int duck_open(struct duck **out, const struct duck_opts *opts, struct err *err)
 	pthread_mutex_init(&duck->lock, NULL);
 	snprintf(threads, sizeof threads, "%d", opts && opts->threads > 0 ? opts->threads : 1);
 	snprintf(memory, sizeof memory, "%lluB", (unsigned long long)memory_bytes);
-	/* A small flush threshold makes the allocator give freed memory back after each write: between two publishes a writer should weigh nothing. */
+	/* A small flush threshold makes the allocator give freed memory back after each write: between two publishes
+	 * a writer should weigh nothing. */
 	const char *settings[] = {
-		"threads", threads,
-		"memory_limit", memory,
-		"temp_directory", opts && opts->temp_dir ? opts->temp_dir : "",
-		"autoinstall_known_extensions", "false",
-		"autoload_known_extensions", "false",
-		"allow_unsigned_extensions", "false",
-		"preserve_insertion_order", "true",
-		"allocator_flush_threshold", "1MB",
+		"threads",
+		threads,
+		"memory_limit",
+		memory,
+		"temp_directory",
+		opts && opts->temp_dir ? opts->temp_dir : "",
+		"autoinstall_known_extensions",
+		"false",
+		"autoload_known_extensions",
+		"false",
+		"allow_unsigned_extensions",
+		"false",
+		"preserve_insertion_order",
+		"true",
+		"allocator_flush_threshold",
+		"1MB",
 		NULL,
 	};
 	rc = duck_instance_open(&duck->db, settings, err);

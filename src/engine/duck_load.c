@@ -33,7 +33,8 @@ static bool program_dir(char *out, size_t out_size)
 
 static void *try_open(const char *path, struct wbuf *tried)
 {
-	/* RTLD_LOCAL: DuckDB carries its own zstd, mbedtls and more, which must not shadow ours. RTLD_NOW: a broken library fails here. */
+	/* RTLD_LOCAL: DuckDB carries its own zstd, mbedtls and more, which must not shadow ours. RTLD_NOW: a broken
+	 * library fails here. */
 	void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
 	if (!handle)
@@ -68,10 +69,12 @@ static void *find_library(struct wbuf *tried)
 
 static int fill_table(void *handle, struct err *err)
 {
-#define DUCK_FILL(name) \
-	*(void **)&duck_api.name = dlsym(handle, "duckdb_" #name); \
-	if (!duck_api.name) \
-		return err_set(err, ERR_NOT_FOUND, "libduckdb has no function duckdb_" #name ": it is too old or too new; install version 1.5 (tools/setup)");
+#define DUCK_FILL(name)                                                                                                \
+	*(void **)&duck_api.name = dlsym(handle, "duckdb_" #name);                                                     \
+	if (!duck_api.name)                                                                                            \
+		return err_set(err, ERR_NOT_FOUND,                                                                     \
+		               "libduckdb has no function duckdb_" #name                                               \
+		               ": it is too old or too new; install version 1.5 (tools/setup)");
 	DUCK_FUNCTIONS(DUCK_FILL)
 #undef DUCK_FILL
 	return ERR_OK;
@@ -85,7 +88,9 @@ static int load_locked(struct err *err)
 	void *handle = find_library(&tried);
 	int rc = ERR_OK;
 	if (!handle)
-		rc = err_set(err, ERR_NOT_FOUND, "libduckdb.so was not found (tried %s); run tools/setup, or set DUCKDB_ROOT to its folder", wbuf_cstr(&tried));
+		rc = err_set(err, ERR_NOT_FOUND,
+		             "libduckdb.so was not found (tried %s); run tools/setup, or set DUCKDB_ROOT to its folder",
+		             wbuf_cstr(&tried));
 	else
 		rc = fill_table(handle, err);
 	wbuf_free(&tried);
@@ -152,7 +157,8 @@ int duck_instance_open(duckdb_database *out, const char *const *settings, struct
 		return err_nomem(err);
 	for (size_t i = 0; settings[i] && !rc; i += 2) {
 		if (duck_api.set_config(config, settings[i], settings[i + 1]) != DuckDBSuccess)
-			rc = err_set(err, ERR_UNSUPPORTED, "DuckDB %s does not take the setting %s=%s", duck_api.library_version(), settings[i], settings[i + 1]);
+			rc = err_set(err, ERR_UNSUPPORTED, "DuckDB %s does not take the setting %s=%s",
+			             duck_api.library_version(), settings[i], settings[i + 1]);
 	}
 	if (!rc && duck_api.open_ext(NULL, out, config, &text) != DuckDBSuccess)
 		rc = err_set(err, ERR_IO, "DuckDB did not start: %s", text ? text : "no reason given");
@@ -183,11 +189,13 @@ static const char *scalar_name(struct type type)
 
 const char *duck_type_text(struct type type, char buf[DUCK_TYPE_TEXT_MAX])
 {
-	struct type elem = type.kind == TYPE_LIST ? (struct type){ type.elem, type.precision, type.scale, TYPE_NONE } : type;
+	struct type elem =
+		type.kind == TYPE_LIST ? (struct type){ type.elem, type.precision, type.scale, TYPE_NONE } : type;
 	const char *brackets = type.kind == TYPE_LIST ? "[]" : "";
 
 	if (elem.kind == TYPE_DECIMAL) {
-		snprintf(buf, DUCK_TYPE_TEXT_MAX, "DECIMAL(%u,%u)%s", (unsigned)elem.precision, (unsigned)elem.scale, brackets);
+		snprintf(buf, DUCK_TYPE_TEXT_MAX, "DECIMAL(%u,%u)%s", (unsigned)elem.precision, (unsigned)elem.scale,
+		         brackets);
 		return buf;
 	}
 	const char *name = scalar_name(elem);

@@ -87,7 +87,8 @@ static int put_strings(const struct column *c, uint32_t from, uint32_t n, duckdb
 	for (uint32_t i = 0; i < n; i++) {
 		struct str s = in[i];
 		if (s.n > UINT32_MAX)
-			return err_set(err, ERR_LIMIT, "a value of %zu bytes is longer than a Parquet value can be", s.n);
+			return err_set(err, ERR_LIMIT, "a value of %zu bytes is longer than a Parquet value can be",
+			               s.n);
 		if (text && !utf8_ok(s))
 			return err_set(err, ERR_VALUE, "a text value is not valid UTF-8");
 		duckdb_string_t *o = &out[i];
@@ -145,8 +146,10 @@ static void put_uuids(const struct column *c, uint32_t from, uint32_t n, duckdb_
 	}
 }
 
-/* Elements of consecutive rows lie one behind the other when the batch was filled in order, which is the rule; then they go in one piece. */
-static int put_lists(const struct column *c, uint32_t from, uint32_t n, duckdb_vector vector, duckdb_list_entry *out, struct err *err)
+/* Elements of consecutive rows lie one behind the other when the batch was filled in order, which is the rule; then
+ * they go in one piece. */
+static int put_lists(const struct column *c, uint32_t from, uint32_t n, duckdb_vector vector, duckdb_list_entry *out,
+                     struct err *err)
 {
 	uint64_t total = 0, first = 0;
 	bool any = false, contiguous = true;
@@ -165,12 +168,14 @@ static int put_lists(const struct column *c, uint32_t from, uint32_t n, duckdb_v
 		out[i].length = ref.n;
 		total += ref.n;
 	}
-	if (duck_api.list_vector_reserve(vector, total) != DuckDBSuccess || duck_api.list_vector_set_size(vector, total) != DuckDBSuccess)
+	if (duck_api.list_vector_reserve(vector, total) != DuckDBSuccess ||
+	    duck_api.list_vector_set_size(vector, total) != DuckDBSuccess)
 		return err_nomem(err);
 	if (total == 0)
 		return ERR_OK;
 	if (total > UINT32_MAX)
-		return err_set(err, ERR_LIMIT, "%llu list elements in one chunk are too many", (unsigned long long)total);
+		return err_set(err, ERR_LIMIT, "%llu list elements in one chunk are too many",
+		               (unsigned long long)total);
 	duckdb_vector child = duck_api.list_vector_get_child(vector);
 	if (contiguous)
 		return duck_vector_put(c->child, (uint32_t)first, (uint32_t)total, child, err);
@@ -187,7 +192,8 @@ static int put_lists(const struct column *c, uint32_t from, uint32_t n, duckdb_v
 		for (uint32_t k = 0; k < out[i].length; k++) {
 			if (column_valid(c->child, ref.offset + k)) {
 				size_t width = type_width(elem);
-				memcpy((char *)gathered->columns[0].data + at * width, (char *)c->child->data + (ref.offset + k) * width, width);
+				memcpy((char *)gathered->columns[0].data + at * width,
+				       (char *)c->child->data + (ref.offset + k) * width, width);
 				column_set_valid(&gathered->columns[0], at);
 			}
 			at++;
@@ -205,16 +211,10 @@ int duck_vector_put(const struct column *c, uint32_t from, uint32_t n, duckdb_ve
 	put_validity(c, from, n, vector);
 	switch (c->type.kind) {
 	case TYPE_STRING:
-	case TYPE_BINARY:
-		return put_strings(c, from, n, out, err);
-	case TYPE_DECIMAL:
-		put_decimals(c, from, n, out);
-		return ERR_OK;
-	case TYPE_UUID:
-		put_uuids(c, from, n, out);
-		return ERR_OK;
-	case TYPE_LIST:
-		return put_lists(c, from, n, vector, out, err);
+	case TYPE_BINARY: return put_strings(c, from, n, out, err);
+	case TYPE_DECIMAL: put_decimals(c, from, n, out); return ERR_OK;
+	case TYPE_UUID: put_uuids(c, from, n, out); return ERR_OK;
+	case TYPE_LIST: return put_lists(c, from, n, vector, out, err);
 	default: {
 		size_t width = type_width(c->type);
 		memcpy(out, (const char *)c->data + from * width, n * width);
@@ -225,16 +225,14 @@ int duck_vector_put(const struct column *c, uint32_t from, uint32_t n, duckdb_ve
 
 /* --- out --- */
 
-static bool vector_valid(const uint64_t *mask, uint64_t i)
-{
-	return !mask || (mask[i >> 6] >> (i & 63) & 1);
-}
+static bool vector_valid(const uint64_t *mask, uint64_t i) { return !mask || (mask[i >> 6] >> (i & 63) & 1); }
 
 static struct str string_view(const duckdb_string_t *s)
 {
 	uint32_t n = s->value.inlined.length;
 
-	return n <= sizeof s->value.inlined.inlined ? str_view(s->value.inlined.inlined, n) : str_view(s->value.pointer.ptr, n);
+	return n <= sizeof s->value.inlined.inlined ? str_view(s->value.inlined.inlined, n)
+	                                            : str_view(s->value.pointer.ptr, n);
 }
 
 static void get_decimal(const void *in, uint64_t i, struct column *c, uint32_t row)
@@ -261,34 +259,35 @@ static void get_uuid(const duckdb_hugeint *in, uint8_t *out)
 	memcpy(out + 8, &lo, 8);
 }
 
-static int get_range(duckdb_vector vector, uint64_t from, uint32_t n, struct batch *batch, struct column *c, uint32_t at, struct err *err);
+static int get_range(duckdb_vector vector, uint64_t from, uint32_t n, struct batch *batch, struct column *c,
+                     uint32_t at, struct err *err);
 
-static int get_list(duckdb_vector vector, const duckdb_list_entry *entry, struct batch *batch, struct column *c, uint32_t row, struct err *err)
+static int get_list(duckdb_vector vector, const duckdb_list_entry *entry, struct batch *batch, struct column *c,
+                    uint32_t row, struct err *err)
 {
 	if (entry->length > UINT32_MAX)
-		return err_set(err, ERR_LIMIT, "a list of %llu elements is too long", (unsigned long long)entry->length);
+		return err_set(err, ERR_LIMIT, "a list of %llu elements is too long",
+		               (unsigned long long)entry->length);
 	int64_t first = column_set_list(batch, c, row, (uint32_t)entry->length);
 	if (first < 0)
 		return err_nomem(err);
 	if (entry->length == 0)
 		return ERR_OK;
-	return get_range(duck_api.list_vector_get_child(vector), entry->offset, (uint32_t)entry->length, batch, c->child, (uint32_t)first, err);
+	return get_range(duck_api.list_vector_get_child(vector), entry->offset, (uint32_t)entry->length, batch,
+	                 c->child, (uint32_t)first, err);
 }
 
-static int get_one(duckdb_vector vector, const void *in, uint64_t i, struct batch *batch, struct column *c, uint32_t row, struct err *err)
+static int get_one(duckdb_vector vector, const void *in, uint64_t i, struct batch *batch, struct column *c,
+                   uint32_t row, struct err *err)
 {
 	switch (c->type.kind) {
 	case TYPE_STRING:
 	case TYPE_BINARY:
-		return column_set_bytes(batch, c, row, string_view((const duckdb_string_t *)in + i)) ? err_nomem(err) : ERR_OK;
-	case TYPE_DECIMAL:
-		get_decimal(in, i, c, row);
-		break;
-	case TYPE_UUID:
-		get_uuid((const duckdb_hugeint *)in + i, (uint8_t *)c->data + (size_t)row * 16);
-		break;
-	case TYPE_LIST:
-		return get_list(vector, (const duckdb_list_entry *)in + i, batch, c, row, err);
+		return column_set_bytes(batch, c, row, string_view((const duckdb_string_t *)in + i)) ? err_nomem(err)
+		                                                                                     : ERR_OK;
+	case TYPE_DECIMAL: get_decimal(in, i, c, row); break;
+	case TYPE_UUID: get_uuid((const duckdb_hugeint *)in + i, (uint8_t *)c->data + (size_t)row * 16); break;
+	case TYPE_LIST: return get_list(vector, (const duckdb_list_entry *)in + i, batch, c, row, err);
 	default: {
 		size_t width = type_width(c->type);
 		memcpy((char *)c->data + row * width, (const char *)in + i * width, width);
@@ -300,10 +299,12 @@ static int get_one(duckdb_vector vector, const void *in, uint64_t i, struct batc
 
 static bool plain_bytes(uint8_t kind)
 {
-	return kind != TYPE_STRING && kind != TYPE_BINARY && kind != TYPE_DECIMAL && kind != TYPE_UUID && kind != TYPE_LIST;
+	return kind != TYPE_STRING && kind != TYPE_BINARY && kind != TYPE_DECIMAL && kind != TYPE_UUID &&
+	       kind != TYPE_LIST;
 }
 
-static int get_range(duckdb_vector vector, uint64_t from, uint32_t n, struct batch *batch, struct column *c, uint32_t at, struct err *err)
+static int get_range(duckdb_vector vector, uint64_t from, uint32_t n, struct batch *batch, struct column *c,
+                     uint32_t at, struct err *err)
 {
 	const void *in = duck_api.vector_get_data(vector);
 	const uint64_t *mask = duck_api.vector_get_validity(vector);
@@ -325,7 +326,8 @@ static int get_range(duckdb_vector vector, uint64_t from, uint32_t n, struct bat
 	return ERR_OK;
 }
 
-int duck_vector_get(duckdb_vector vector, uint32_t n, struct batch *batch, struct column *c, uint32_t at, struct err *err)
+int duck_vector_get(duckdb_vector vector, uint32_t n, struct batch *batch, struct column *c, uint32_t at,
+                    struct err *err)
 {
 	return get_range(vector, 0, n, batch, c, at, err);
 }

@@ -7,7 +7,7 @@
 enum {
 	COOKIE_RUNS = 12347,
 	COOKIE_NO_RUNS = 12346,
-	OFFSETS_FROM = 4,         /* containers, when there are runs */
+	OFFSETS_FROM = 4, /* containers, when there are runs */
 	ARRAY_MAX = 4096,
 	BLOCK_ROWS = 65536,
 	BLOCK_BYTES = BLOCK_ROWS / 8,
@@ -16,12 +16,12 @@ enum {
 
 static const uint8_t magic[4] = { 0xD1, 0xD3, 0x39, 0x64 };
 
-static int malformed(struct err *err, const char *why)
-{
-	return err_set(err, ERR_CORRUPT, "deletion vector: %s", why);
-}
+static int malformed(struct err *err, const char *why) { return err_set(err, ERR_CORRUPT, "deletion vector: %s", why); }
 
-struct target { struct dv_bitmap *bitmap; uint64_t rows; };
+struct target {
+	struct dv_bitmap *bitmap;
+	uint64_t rows;
+};
 
 static int set_bit(uint64_t *block, uint64_t base, uint32_t low, struct target *to)
 {
@@ -75,7 +75,8 @@ static int read_runs(struct rbuf *in, uint64_t *block, uint64_t base, struct tar
 }
 
 /* One container into its block; the cardinality that the header states must come out. */
-static int read_container(struct rbuf *in, uint64_t base, uint32_t cardinality, bool run, struct target *to, struct err *err)
+static int read_container(struct rbuf *in, uint64_t base, uint32_t cardinality, bool run, struct target *to,
+                          struct err *err)
 {
 	uint64_t index = base >> 16, before = to->bitmap->cardinality;
 
@@ -87,7 +88,9 @@ static int read_container(struct rbuf *in, uint64_t base, uint32_t cardinality, 
 	if (!block)
 		return err_nomem(err);
 	to->bitmap->blocks[index] = block;
-	int bad = run ? read_runs(in, block, base, to) : cardinality <= ARRAY_MAX ? read_array(in, cardinality, block, base, to) : read_bits(in, block, base, to);
+	int bad = run                        ? read_runs(in, block, base, to)
+	          : cardinality <= ARRAY_MAX ? read_array(in, cardinality, block, base, to)
+	                                     : read_bits(in, block, base, to);
 	if (!rbuf_ok(in))
 		return malformed(err, "it ends too early");
 	if (bad)

@@ -1,7 +1,8 @@
 /* src/engine/parquet_reader.c — columns of a Parquet file by Iceberg field id, as batches in row order.
  *
- * read_parquet(path, schema = MAP {id: {...}}) finds columns by id, casts to the type asked for (int files for a long column) and fills
- * columns that the file lacks with null. file_row_number is selected too, last: it is what positions mean, and it proves the order. */
+ * read_parquet(path, schema = MAP {id: {...}}) finds columns by id, casts to the type asked for (int files for a long
+ * column) and fills columns that the file lacks with null. file_row_number is selected too, last: it is what
+ * positions mean, and it proves the order. */
 #include "engine/duck_int.h"
 
 #include <stdio.h>
@@ -19,14 +20,17 @@ int parquet_schema_sql(const struct parquet_field *fields, uint16_t n_fields, st
 		char buf[DUCK_TYPE_TEXT_MAX];
 		const char *type = duck_type_text(fields[i].type, buf);
 		if (!type)
-			return err_set(err, ERR_UNSUPPORTED, "column \"%s\" has no type that Parquet can hold", fields[i].name);
-		wbuf_putf(sql, "%s%d: {name: 'c%u', type: '%s', default_value: NULL}", i ? ", " : "", (int)fields[i].id, (unsigned)i, type);
+			return err_set(err, ERR_UNSUPPORTED, "column \"%s\" has no type that Parquet can hold",
+			               fields[i].name);
+		wbuf_putf(sql, "%s%d: {name: 'c%u', type: '%s', default_value: NULL}", i ? ", " : "", (int)fields[i].id,
+		          (unsigned)i, type);
 	}
 	wbuf_putz(sql, "}");
 	return ERR_OK;
 }
 
-static int select_sql(const char *path, const struct parquet_field *fields, uint16_t n_fields, struct wbuf *sql, struct err *err)
+static int select_sql(const char *path, const struct parquet_field *fields, uint16_t n_fields, struct wbuf *sql,
+                      struct err *err)
 {
 	wbuf_putz(sql, "SELECT ");
 	for (uint16_t i = 0; i < n_fields; i++)
@@ -65,7 +69,8 @@ static int run_pending(struct stream *stream, duckdb_prepared_statement prepared
 	} else {
 		stream->has_result = true;
 		if (duck_api.execute_pending(pending, &stream->result) != DuckDBSuccess)
-			rc = duck_error(err, duck_api.result_error_type(&stream->result), duck_api.result_error(&stream->result), NULL);
+			rc = duck_error(err, duck_api.result_error_type(&stream->result),
+			                duck_api.result_error(&stream->result), NULL);
 	}
 	duck_api.destroy_pending(&pending);
 	return rc;
@@ -105,7 +110,8 @@ static int check_order(duckdb_data_chunk chunk, uint16_t n_fields, uint32_t n, u
 
 	for (uint32_t i = 0; i < n; i++) {
 		if ((uint64_t)row[i] != expected + i)
-			return err_set(err, ERR_BUG, "DuckDB gave row %lld where row %llu was due", (long long)row[i], (unsigned long long)(expected + i));
+			return err_set(err, ERR_BUG, "DuckDB gave row %lld where row %llu was due", (long long)row[i],
+			               (unsigned long long)(expected + i));
 	}
 	return ERR_OK;
 }
@@ -126,7 +132,8 @@ static struct batch *new_batch(const struct parquet_field *fields, uint16_t n_fi
 static int append_chunk(duckdb_data_chunk chunk, struct batch *batch, uint32_t n, struct err *err)
 {
 	for (uint16_t i = 0; i < batch->n_columns; i++) {
-		int rc = duck_vector_get(duck_api.data_chunk_get_vector(chunk, i), n, batch, &batch->columns[i], batch->n, err);
+		int rc = duck_vector_get(duck_api.data_chunk_get_vector(chunk, i), n, batch, &batch->columns[i],
+		                         batch->n, err);
 		if (rc)
 			return rc;
 	}
@@ -160,7 +167,8 @@ static int read_chunks(struct stream *stream, struct batch *batch, batch_fn fn, 
 	}
 }
 
-int parquet_read(struct duck *duck, const char *path, const struct parquet_field *fields, uint16_t n_fields, batch_fn fn, void *arg, struct err *err)
+int parquet_read(struct duck *duck, const char *path, const struct parquet_field *fields, uint16_t n_fields,
+                 batch_fn fn, void *arg, struct err *err)
 {
 	struct stream stream = { 0 };
 	struct wbuf sql;
@@ -189,12 +197,14 @@ int parquet_read(struct duck *duck, const char *path, const struct parquet_field
 
 /* --- single rows --- */
 
-static int rows_sql(const char *path, const struct parquet_field *fields, uint16_t n_fields, const uint64_t *positions, size_t n, struct wbuf *sql, struct err *err)
+static int rows_sql(const char *path, const struct parquet_field *fields, uint16_t n_fields, const uint64_t *positions,
+                    size_t n, struct wbuf *sql, struct err *err)
 {
 	int rc = select_sql(path, fields, n_fields, sql, err);
 
 	/* The range lets row groups be skipped; the list picks. */
-	wbuf_putf(sql, " WHERE file_row_number BETWEEN %llu AND %llu AND file_row_number IN (", (unsigned long long)positions[0], (unsigned long long)positions[n - 1]);
+	wbuf_putf(sql, " WHERE file_row_number BETWEEN %llu AND %llu AND file_row_number IN (",
+	          (unsigned long long)positions[0], (unsigned long long)positions[n - 1]);
 	for (size_t i = 0; i < n; i++)
 		wbuf_putf(sql, "%s%llu", i ? "," : "", (unsigned long long)positions[i]);
 	wbuf_putz(sql, ") ORDER BY file_row_number");
@@ -202,7 +212,8 @@ static int rows_sql(const char *path, const struct parquet_field *fields, uint16
 }
 
 /* Each asked position must come, once and in order. */
-static int take_rows(struct stream *stream, struct batch *batch, const uint64_t *positions, size_t n_positions, struct err *err)
+static int take_rows(struct stream *stream, struct batch *batch, const uint64_t *positions, size_t n_positions,
+                     struct err *err)
 {
 	size_t at = 0;
 	int rc = ERR_OK;
@@ -215,7 +226,9 @@ static int take_rows(struct stream *stream, struct batch *batch, const uint64_t 
 		const int64_t *row = duck_api.vector_get_data(duck_api.data_chunk_get_vector(chunk, batch->n_columns));
 		for (uint32_t i = 0; i < n && !rc; i++) {
 			if (at + i >= n_positions || (uint64_t)row[i] != positions[at + i])
-				rc = err_set(err, ERR_CORRUPT, "row %llu is not in the file", (unsigned long long)positions[at + i < n_positions ? at + i : n_positions - 1]);
+				rc = err_set(
+					err, ERR_CORRUPT, "row %llu is not in the file",
+					(unsigned long long)positions[at + i < n_positions ? at + i : n_positions - 1]);
 		}
 		if (!rc)
 			rc = append_chunk(chunk, batch, n, err);
@@ -229,7 +242,8 @@ static int take_rows(struct stream *stream, struct batch *batch, const uint64_t 
 	return rc;
 }
 
-static int read_some(struct duck *duck, const char *path, const struct parquet_field *fields, uint16_t n_fields, const uint64_t *positions, size_t n, struct batch *batch, struct err *err)
+static int read_some(struct duck *duck, const char *path, const struct parquet_field *fields, uint16_t n_fields,
+                     const uint64_t *positions, size_t n, struct batch *batch, struct err *err)
 {
 	struct stream stream = { 0 };
 	struct wbuf sql;

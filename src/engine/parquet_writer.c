@@ -2,10 +2,10 @@
  *
  *   caller --append--> queue of batches --tarn_batches(id)--> COPY ... TO 'path' (encoder thread) --> file
  *
- * COPY pulls: DuckDB calls our table function for one vector of rows at a time, on the encoder thread (the function declares one thread, the
- * source has no partitions, so DuckDB writes the rows in the order they come: file_row_number is the order of append).
- * The strings of a vector point into the batch; the Parquet writer copies them before it asks for the next vector, so a batch is freed
- * when the function is called again after its last row.
+ * COPY pulls: DuckDB calls our table function for one vector of rows at a time, on the encoder thread (the function
+ * declares one thread, the source has no partitions, so DuckDB writes the rows in the order they come:
+ * file_row_number is the order of append). The strings of a vector point into the batch; the Parquet writer copies
+ * them before it asks for the next vector, so a batch is freed when the function is called again after its last row.
  * The encoder closes the queue when COPY ends for any reason: an append then finds it closed and reports why. */
 #include "engine/duck_int.h"
 
@@ -18,19 +18,19 @@
 #include "base/queue.h"
 #include "engine/duck_vector.h"
 
-#define DEPTH 4                       /* batches waiting */
+#define DEPTH 4 /* batches waiting */
 #define DEPTH_BYTES ((size_t)64 << 20)
 #define DEFAULT_ROW_GROUP_ROWS 122880
 #define SQL_BYTES_MAX ((size_t)4 << 20)
 
 struct parquet_writer {
 	struct duck *duck;
-	struct parquet_writer *next;  /* in duck->writers */
+	struct parquet_writer *next; /* in duck->writers */
 	uint64_t id;
 	char *path;
 	char *sql;
 	struct type *types;
-	char **names;                 /* unique for DuckDB: see unique_name */
+	char **names; /* unique for DuckDB: see unique_name */
 	uint16_t n_fields;
 	struct queue *queue;
 	struct thread *thread;
@@ -39,7 +39,7 @@ struct parquet_writer {
 
 	/* encoder thread; read by others after the queue was found closed */
 	struct batch *batch;
-	uint32_t at;                  /* next row of batch */
+	uint32_t at; /* next row of batch */
 	uint64_t rows;
 	int failure;
 	struct err failure_err;
@@ -86,10 +86,7 @@ static void feed_bind(duckdb_bind_info info)
 	duck_api.bind_set_bind_data(info, writer, NULL);
 }
 
-static void feed_init(duckdb_init_info info)
-{
-	duck_api.init_set_max_threads(info, 1);
-}
+static void feed_init(duckdb_init_info info) { duck_api.init_set_max_threads(info, 1); }
 
 /* A batch with rows left, waiting for one; NULL at the end of the stream. */
 static struct batch *current_batch(struct parquet_writer *writer)
@@ -125,7 +122,8 @@ static void feed(duckdb_function_info info, duckdb_data_chunk chunk)
 	if (n > vector_rows)
 		n = vector_rows;
 	for (uint16_t i = 0; i < writer->n_fields; i++) {
-		if (duck_vector_put(&batch->columns[i], writer->at, n, duck_api.data_chunk_get_vector(chunk, i), &err)) {
+		if (duck_vector_put(&batch->columns[i], writer->at, n, duck_api.data_chunk_get_vector(chunk, i),
+		                    &err)) {
 			err_prefix(&err, "column \"%s\"", writer->names[i]);
 			fail(writer, info, &err);
 			return;
@@ -169,7 +167,8 @@ static void encode(void *arg)
 
 /* --- opening --- */
 
-/* DuckDB compares column names without case, Iceberg and PostgreSQL do not: "a" and "A" in one table get different names in the file. Readers go by field id. */
+/* DuckDB compares column names without case, Iceberg and PostgreSQL do not: "a" and "A" in one table get different
+ * names in the file. Readers go by field id. */
 static char *unique_name(const struct parquet_field *fields, char *const *names, uint16_t i)
 {
 	char *name = mem_strdup(fields[i].name);
@@ -197,7 +196,8 @@ static int copy_fields(struct parquet_writer *writer, const struct parquet_field
 		char buf[DUCK_TYPE_TEXT_MAX];
 		writer->types[i] = fields[i].type;
 		if (!duck_type_text(fields[i].type, buf))
-			return err_set(err, ERR_UNSUPPORTED, "column \"%s\" has no type that Parquet can hold", fields[i].name);
+			return err_set(err, ERR_UNSUPPORTED, "column \"%s\" has no type that Parquet can hold",
+			               fields[i].name);
 		writer->names[i] = unique_name(fields, writer->names, i);
 		if (!writer->names[i])
 			return err_nomem(err);
@@ -205,7 +205,8 @@ static int copy_fields(struct parquet_writer *writer, const struct parquet_field
 	return ERR_OK;
 }
 
-static int copy_sql(struct parquet_writer *writer, const struct parquet_field *fields, const struct parquet_opts *opts, struct err *err)
+static int copy_sql(struct parquet_writer *writer, const struct parquet_field *fields, const struct parquet_opts *opts,
+                    struct err *err)
 {
 	int level = opts && opts->zstd_level ? opts->zstd_level : 1;
 	uint64_t group = opts && opts->row_group_rows ? opts->row_group_rows : DEFAULT_ROW_GROUP_ROWS;
@@ -214,12 +215,16 @@ static int copy_sql(struct parquet_writer *writer, const struct parquet_field *f
 	wbuf_init(&sql, SQL_BYTES_MAX);
 	wbuf_putf(&sql, "COPY (SELECT * FROM tarn_batches(%llu::UBIGINT)) TO ", (unsigned long long)writer->id);
 	wbuf_put_sql_literal(&sql, str_of(writer->path));
-	wbuf_putf(&sql, " (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL %d, ROW_GROUP_SIZE %llu, USE_TMP_FILE false, PRESERVE_ORDER true, FIELD_IDS {", level, (unsigned long long)group);
+	wbuf_putf(
+		&sql,
+		" (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL %d, ROW_GROUP_SIZE %llu, USE_TMP_FILE false, PRESERVE_ORDER true, FIELD_IDS {",
+		level, (unsigned long long)group);
 	for (uint16_t i = 0; i < writer->n_fields; i++) {
 		wbuf_putz(&sql, i ? ", " : "");
 		wbuf_put_sql_ident(&sql, str_of(writer->names[i]));
 		if (fields[i].type.kind == TYPE_LIST)
-			wbuf_putf(&sql, ": {__duckdb_field_id: %d, element: %d}", (int)fields[i].id, (int)fields[i].elem_id);
+			wbuf_putf(&sql, ": {__duckdb_field_id: %d, element: %d}", (int)fields[i].id,
+			          (int)fields[i].elem_id);
 		else
 			wbuf_putf(&sql, ": %d", (int)fields[i].id);
 	}
@@ -231,10 +236,7 @@ static int copy_sql(struct parquet_writer *writer, const struct parquet_field *f
 	return rc;
 }
 
-static void free_item(void *batch)
-{
-	batch_free(batch);
-}
+static void free_item(void *batch) { batch_free(batch); }
 
 /* The thread has ended (or never began). */
 static void free_writer(struct parquet_writer *writer)
@@ -262,7 +264,8 @@ static void free_writer(struct parquet_writer *writer)
 	mem_free(writer);
 }
 
-static int start(struct parquet_writer *writer, const struct parquet_field *fields, const struct parquet_opts *opts, struct err *err)
+static int start(struct parquet_writer *writer, const struct parquet_field *fields, const struct parquet_opts *opts,
+                 struct err *err)
 {
 	struct duck *duck = writer->duck;
 
@@ -281,11 +284,12 @@ static int start(struct parquet_writer *writer, const struct parquet_field *fiel
 	return thread_start(&writer->thread, "parquet", encode, writer, err);
 }
 
-int parquet_writer_open(struct duck *duck, const char *path, const struct parquet_field *fields, uint16_t n_fields, const struct parquet_opts *opts,
-                        struct parquet_writer **out, struct err *err)
+int parquet_writer_open(struct duck *duck, const char *path, const struct parquet_field *fields, uint16_t n_fields,
+                        const struct parquet_opts *opts, struct parquet_writer **out, struct err *err)
 {
 	if (n_fields == 0 || n_fields > DUCK_COLUMNS_MAX)
-		return err_set(err, ERR_LIMIT, "%s: a Parquet file needs 1 to %d columns, not %u", path, DUCK_COLUMNS_MAX, (unsigned)n_fields);
+		return err_set(err, ERR_LIMIT, "%s: a Parquet file needs 1 to %d columns, not %u", path,
+		               DUCK_COLUMNS_MAX, (unsigned)n_fields);
 	struct parquet_writer *writer = mem_zero(sizeof *writer);
 	if (!writer)
 		return err_nomem(err);
@@ -321,12 +325,15 @@ int parquet_writer_append(struct parquet_writer *writer, struct batch *batch, st
 	if (batch->n_columns != writer->n_fields) {
 		unsigned n = batch->n_columns;
 		batch_free(batch);
-		return err_set(err, ERR_BUG, "writing %s: a batch of %u columns for a file of %u", writer->path, n, (unsigned)writer->n_fields);
+		return err_set(err, ERR_BUG, "writing %s: a batch of %u columns for a file of %u", writer->path, n,
+		               (unsigned)writer->n_fields);
 	}
 	for (uint16_t i = 0; i < batch->n_columns; i++) {
 		if (!type_eq(batch->columns[i].type, writer->types[i])) {
 			batch_free(batch);
-			return err_set(err, ERR_BUG, "writing %s: column \"%s\" came with another type than it was opened with", writer->path, writer->names[i]);
+			return err_set(err, ERR_BUG,
+			               "writing %s: column \"%s\" came with another type than it was opened with",
+			               writer->path, writer->names[i]);
 		}
 	}
 	if (batch->n == 0) {

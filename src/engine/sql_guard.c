@@ -1,13 +1,17 @@
-/* src/engine/sql_guard.c — what keeps a query inside its worker. Four layers, each of which would do alone for most attacks:
+/* src/engine/sql_guard.c — what keeps a query inside its worker. Four layers, each of which would do alone for most
+ * attacks:
  *
  *   1. limits of the process: address space, open files, no core dumps, no new privileges;
- *   2. Landlock (kernel 5.13 on): the process can read the tables' files and write its private temp folder, nothing else on disk, no TCP;
+ *   2. Landlock (kernel 5.13 on): the process can read the tables' files and write its private temp folder, nothing
+ *      else on disk, no TCP;
  *   3. seccomp: no sockets, no exec, no ptrace, no mount;
- *   4. DuckDB's own: external access off but for the exact files, extensions and secrets off, settings locked; then a probe that it holds.
+ *   4. DuckDB's own: external access off but for the exact files, extensions and secrets off, settings locked; then a
+ *      probe that it holds.
  *
- * 2 and 3 are skipped where the kernel lacks them; 1 and 4 must succeed. Statements that write files are refused besides (sql_query.c).
- * The user id stays: the lake's files are private to the server's user, another one could not read them; Landlock gives what changing it would.
- * There is no PR_SET_PDEATHSIG: it fires when the *thread* that started the worker ends; the reader thread sees the session's end close instead. */
+ * 2 and 3 are skipped where the kernel lacks them; 1 and 4 must succeed. Statements that write files are refused
+ * besides (sql_query.c). The user id stays: the lake's files are private to the server's user, another one could not
+ * read them; Landlock gives what changing it would. There is no PR_SET_PDEATHSIG: it fires when the *thread* that
+ * started the worker ends; the reader thread sees the session's end close instead. */
 #include "engine/sql_worker_int.h"
 
 #include <errno.h>
@@ -53,7 +57,8 @@ static int limit(int what, rlim_t value, const char *name, struct err *err)
 
 int sql_guard_limits(struct sql_worker *worker, struct err *err)
 {
-	/* DuckDB counts its buffers itself (memory_limit); the address space is the net below: mapped files, stacks, allocator arenas, the library. */
+	/* DuckDB counts its buffers itself (memory_limit); the address space is the net below: mapped files, stacks,
+	 * allocator arenas, the library. */
 	rlim_t space = worker->limits.memory_bytes * 2 + ((rlim_t)4 << 30);
 	int rc = ERR_OK;
 
@@ -73,13 +78,29 @@ int sql_guard_limits(struct sql_worker *worker, struct err *err)
 
 /* --- 2. Landlock --- (numbers from linux/landlock.h, ABI 6; older build headers lack some) */
 
-struct ll_ruleset { uint64_t fs, net, scoped; };
-struct ll_path { uint64_t allowed; int32_t fd; } __attribute__((packed));
+struct ll_ruleset {
+	uint64_t fs, net, scoped;
+};
+struct ll_path {
+	uint64_t allowed;
+	int32_t fd;
+} __attribute__((packed));
 enum {
-	LL_WRITE_FILE = 1 << 1, LL_READ_FILE = 1 << 2, LL_READ_DIR = 1 << 3, LL_REMOVE_DIR = 1 << 4, LL_REMOVE_FILE = 1 << 5,
-	LL_MAKE_DIR = 1 << 7, LL_MAKE_REG = 1 << 8, LL_TRUNCATE = 1 << 14,
-	LL_FS_ABI1 = (1 << 13) - 1, LL_FS_ABI2 = (1 << 14) - 1, LL_FS_ABI3 = (1 << 15) - 1, LL_FS_ABI5 = (1 << 16) - 1,
-	LL_NET = 3, LL_SCOPED = 3, LL_RULE_PATH = 1,
+	LL_WRITE_FILE = 1 << 1,
+	LL_READ_FILE = 1 << 2,
+	LL_READ_DIR = 1 << 3,
+	LL_REMOVE_DIR = 1 << 4,
+	LL_REMOVE_FILE = 1 << 5,
+	LL_MAKE_DIR = 1 << 7,
+	LL_MAKE_REG = 1 << 8,
+	LL_TRUNCATE = 1 << 14,
+	LL_FS_ABI1 = (1 << 13) - 1,
+	LL_FS_ABI2 = (1 << 14) - 1,
+	LL_FS_ABI3 = (1 << 15) - 1,
+	LL_FS_ABI5 = (1 << 16) - 1,
+	LL_NET = 3,
+	LL_SCOPED = 3,
+	LL_RULE_PATH = 1,
 };
 #define SYS_LANDLOCK_CREATE 444
 #define SYS_LANDLOCK_ADD 445
@@ -110,7 +131,8 @@ static int landlock(struct sql_worker *worker, struct err *err)
 	int ruleset = (int)syscall(SYS_LANDLOCK_CREATE, &rules, size, 0);
 	if (ruleset < 0)
 		return err_set_errno(err, ERR_WORKER, errno, "the query worker could not fence itself in");
-	uint64_t temp = fs & (LL_WRITE_FILE | LL_READ_FILE | LL_READ_DIR | LL_REMOVE_DIR | LL_REMOVE_FILE | LL_MAKE_DIR | LL_MAKE_REG | LL_TRUNCATE);
+	uint64_t temp = fs & (LL_WRITE_FILE | LL_READ_FILE | LL_READ_DIR | LL_REMOVE_DIR | LL_REMOVE_FILE |
+	                      LL_MAKE_DIR | LL_MAKE_REG | LL_TRUNCATE);
 	int rc = allow_path(ruleset, worker->temp_dir, temp, err);
 	for (size_t t = 0; t < worker->n_tables && !rc; t++) {
 		for (size_t f = 0; f < worker->tables[t].n_files && !rc; f++)
@@ -131,7 +153,8 @@ static int landlock(struct sql_worker *worker, struct err *err)
 #endif
 
 #ifdef AUDIT_ARCH_HERE
-#define REFUSE(name) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
+#define REFUSE(name)                                                                                                   \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
 
 static int seccomp(struct err *err)
 {
@@ -144,11 +167,40 @@ static int seccomp(struct err *err)
 		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000, 0, 1), /* the x32 numbers */
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
 #endif
-		REFUSE(socket), REFUSE(socketpair), REFUSE(connect), REFUSE(bind), REFUSE(listen), REFUSE(accept4),
-		REFUSE(execve), REFUSE(execveat), REFUSE(ptrace), REFUSE(process_vm_readv), REFUSE(process_vm_writev), REFUSE(pidfd_getfd),
-		REFUSE(mount), REFUSE(umount2), REFUSE(pivot_root), REFUSE(chroot), REFUSE(unshare), REFUSE(setns), REFUSE(bpf), REFUSE(perf_event_open),
-		REFUSE(keyctl), REFUSE(add_key), REFUSE(request_key), REFUSE(init_module), REFUSE(finit_module), REFUSE(kexec_load), REFUSE(io_uring_setup),
-		REFUSE(symlinkat), REFUSE(linkat), REFUSE(mknodat), REFUSE(fchmodat), REFUSE(fchownat), REFUSE(setuid), REFUSE(setresuid),
+		REFUSE(socket),
+		REFUSE(socketpair),
+		REFUSE(connect),
+		REFUSE(bind),
+		REFUSE(listen),
+		REFUSE(accept4),
+		REFUSE(execve),
+		REFUSE(execveat),
+		REFUSE(ptrace),
+		REFUSE(process_vm_readv),
+		REFUSE(process_vm_writev),
+		REFUSE(pidfd_getfd),
+		REFUSE(mount),
+		REFUSE(umount2),
+		REFUSE(pivot_root),
+		REFUSE(chroot),
+		REFUSE(unshare),
+		REFUSE(setns),
+		REFUSE(bpf),
+		REFUSE(perf_event_open),
+		REFUSE(keyctl),
+		REFUSE(add_key),
+		REFUSE(request_key),
+		REFUSE(init_module),
+		REFUSE(finit_module),
+		REFUSE(kexec_load),
+		REFUSE(io_uring_setup),
+		REFUSE(symlinkat),
+		REFUSE(linkat),
+		REFUSE(mknodat),
+		REFUSE(fchmodat),
+		REFUSE(fchownat),
+		REFUSE(setuid),
+		REFUSE(setresuid),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { sizeof filter / sizeof *filter, filter };
@@ -175,7 +227,8 @@ static int only_thread(struct err *err)
 	if (rc < 0)
 		return ERR_OK; /* no /proc: nothing to look at */
 	env_free_names(names, n);
-	return n == 1 ? ERR_OK : err_set(err, ERR_BUG, "the query worker has %zu threads before it fences itself in", n);
+	return n == 1 ? ERR_OK
+	              : err_set(err, ERR_BUG, "the query worker has %zu threads before it fences itself in", n);
 }
 
 int sql_guard_sandbox(struct sql_worker *worker, struct err *err)
@@ -232,8 +285,8 @@ int sql_guard_settings(struct sql_worker *worker, struct err *err)
 	return rc;
 }
 
-/* Each of these must fail with a refusal, not for another reason. INSTALL is not among them: DuckDB 1.5 tries the network for it in spite of these settings
- * (seccomp and the list of allowed statements stop it). */
+/* Each of these must fail with a refusal, not for another reason. INSTALL is not among them: DuckDB 1.5 tries the
+ * network for it in spite of these settings (seccomp and the list of allowed statements stop it). */
 int sql_guard_probe(struct sql_worker *worker, struct err *err)
 {
 	static const char *const attacks[] = {
@@ -250,9 +303,14 @@ int sql_guard_probe(struct sql_worker *worker, struct err *err)
 		duckdb_result result;
 		duckdb_state state = duck_api.query(worker->conn, attacks[i], &result);
 		const char *text = duck_api.result_error(&result);
-		bool refused = state != DuckDBSuccess && text && (strstr(text, "disabled") || strstr(text, "Permission Error") || strstr(text, "locked") || strstr(text, "Cannot change") || strstr(text, "Invalid Input Error"));
+		bool refused =
+			state != DuckDBSuccess && text &&
+			(strstr(text, "disabled") || strstr(text, "Permission Error") || strstr(text, "locked") ||
+		         strstr(text, "Cannot change") || strstr(text, "Invalid Input Error"));
 		if (!refused)
-			err_set(err, ERR_WORKER, "the query worker failed its own check and was stopped: \"%s\" %s%s", attacks[i], state == DuckDBSuccess ? "succeeded" : "failed for another reason: ", text ? text : "");
+			err_set(err, ERR_WORKER, "the query worker failed its own check and was stopped: \"%s\" %s%s",
+			        attacks[i],
+			        state == DuckDBSuccess ? "succeeded" : "failed for another reason: ", text ? text : "");
 		duck_api.destroy_result(&result);
 		if (!refused)
 			return ERR_WORKER;

@@ -15,10 +15,7 @@ void sql_inbox_init(struct sql_inbox *inbox)
 	inbox->at = 0;
 }
 
-void sql_inbox_free(struct sql_inbox *inbox)
-{
-	wbuf_free(&inbox->buf);
-}
+void sql_inbox_free(struct sql_inbox *inbox) { wbuf_free(&inbox->buf); }
 
 int sql_inbox_next(struct sql_inbox *inbox, struct sql_frame *frame, struct err *err)
 {
@@ -84,7 +81,8 @@ int sql_frame_send(int fd, uint8_t type, struct str body, struct err *err)
 	uint32_t n = (uint32_t)body.n;
 
 	if (body.n > SQL_FRAME_MAX)
-		return err_set(err, ERR_LIMIT, "%zu bytes are more than fit between Tarn and its query worker (%zu)", body.n, SQL_FRAME_MAX);
+		return err_set(err, ERR_LIMIT, "%zu bytes are more than fit between Tarn and its query worker (%zu)",
+		               body.n, SQL_FRAME_MAX);
 	memcpy(head, &n, sizeof n);
 	head[4] = type;
 	int rc = send_all(fd, head, sizeof head, body.n ? MSG_MORE : 0, err);
@@ -97,7 +95,4 @@ void sql_put_str(struct wbuf *out, struct str s)
 	wbuf_put(out, s.p, s.n);
 }
 
-struct str sql_get_str(struct rbuf *in)
-{
-	return rbuf_bytes(in, rbuf_u32_le(in));
-}
+struct str sql_get_str(struct rbuf *in) { return rbuf_bytes(in, rbuf_u32_le(in)); }

@@ -1,8 +1,9 @@
 /* src/engine/sql_query.c — statements in the worker: which are allowed, running them, sending rows.
  *
- * Allowed is what reads, and what changes only the worker's own memory (temporary tables, views, macros). DuckDB's parser says what a statement
- * is; text is never searched for forbidden words. COPY, EXPORT, ATTACH, INSTALL, LOAD, SET, PRAGMA and CALL are refused; PREPARE and EXECUTE too,
- * since what they run would escape this check; EXPLAIN is allowed when what it explains is. */
+ * Allowed is what reads, and what changes only the worker's own memory (temporary tables, views, macros). DuckDB's
+ * parser says what a statement is; text is never searched for forbidden words. COPY, EXPORT, ATTACH, INSTALL, LOAD,
+ * SET, PRAGMA and CALL are refused; PREPARE and EXECUTE too, since what they run would escape this check; EXPLAIN is
+ * allowed when what it explains is. */
 #include "engine/sql_worker_int.h"
 
 #include <ctype.h>
@@ -12,7 +13,7 @@
 #include "base/mem.h"
 #include "engine/sql_text.h"
 
-#define ROWS_BYTES ((size_t)64 << 10)    /* a frame of rows is sent when it passes this */
+#define ROWS_BYTES ((size_t)64 << 10) /* a frame of rows is sent when it passes this */
 #define ROW_BYTES_MAX ((size_t)128 << 20)
 
 static bool allowed(duckdb_statement_type type)
@@ -26,17 +27,17 @@ static bool allowed(duckdb_statement_type type)
 	case DUCKDB_STATEMENT_TYPE_CREATE_FUNC:
 	case DUCKDB_STATEMENT_TYPE_DROP:
 	case DUCKDB_STATEMENT_TYPE_ALTER:
-	case DUCKDB_STATEMENT_TYPE_TRANSACTION:
-		return true;
-	default:
-		return false;
+	case DUCKDB_STATEMENT_TYPE_TRANSACTION: return true;
+	default: return false;
 	}
 }
 
 static int refuse(struct err *err)
 {
-	return err_set(err, ERR_QUERY, "this kind of statement is not allowed here: queries (SELECT, WITH, SHOW, DESCRIBE, SUMMARIZE, EXPLAIN) and temporary tables and views are; "
-	               "reading or writing other files, extensions and settings are not");
+	return err_set(
+		err, ERR_QUERY,
+		"this kind of statement is not allowed here: queries (SELECT, WITH, SHOW, DESCRIBE, SUMMARIZE, EXPLAIN) and temporary tables and views are; "
+		"reading or writing other files, extensions and settings are not");
 }
 
 static int query_error(struct sql_worker *worker, duckdb_error_type type, const char *text, struct err *err)
@@ -109,7 +110,8 @@ static bool one_allowed(struct sql_worker *worker, const char *text)
 	return yes;
 }
 
-/* EXPLAIN ANALYZE runs what it explains, a COPY too; so what follows EXPLAIN must be allowed itself. Only a text that is one statement can be cut like this. */
+/* EXPLAIN ANALYZE runs what it explains, a COPY too; so what follows EXPLAIN must be allowed itself. Only a text that
+ * is one statement can be cut like this. */
 static bool explain_allowed(struct sql_worker *worker, const char *text, uint64_t n_statements)
 {
 	const char *p = n_statements == 1 ? skip_word(text, "EXPLAIN") : NULL, *next;
@@ -199,7 +201,8 @@ static int send_chunk(struct row_sender *sender, duckdb_data_chunk chunk, struct
 }
 
 /* Fetches to the end; with a sender the rows go out. */
-static int drain(struct sql_worker *worker, duckdb_result *result, struct row_sender *sender, uint64_t *rows, struct err *err)
+static int drain(struct sql_worker *worker, duckdb_result *result, struct row_sender *sender, uint64_t *rows,
+                 struct err *err)
 {
 	int rc = ERR_OK;
 
@@ -251,7 +254,8 @@ static int send_result(struct sql_worker *worker, duckdb_result *result, uint64_
 
 /* --- statements --- */
 
-static int execute(struct sql_worker *worker, duckdb_prepared_statement prepared, bool last, uint64_t *rows, struct err *err)
+static int execute(struct sql_worker *worker, duckdb_prepared_statement prepared, bool last, uint64_t *rows,
+                   struct err *err)
 {
 	duckdb_pending_result pending = NULL;
 	duckdb_result result;
@@ -275,7 +279,8 @@ static int execute(struct sql_worker *worker, duckdb_prepared_statement prepared
 	return rc;
 }
 
-static int run_one(struct sql_worker *worker, const char *text, duckdb_extracted_statements extracted, uint64_t i, uint64_t n, uint64_t *rows, struct err *err)
+static int run_one(struct sql_worker *worker, const char *text, duckdb_extracted_statements extracted, uint64_t i,
+                   uint64_t n, uint64_t *rows, struct err *err)
 {
 	duckdb_prepared_statement prepared = NULL;
 	int rc;
@@ -302,7 +307,8 @@ int sql_query_run(struct sql_worker *worker, const char *text, uint64_t *rows, s
 	*rows = 0;
 	if (n == 0) {
 		const char *why = duck_api.extract_statements_error(extracted);
-		rc = why && *why ? query_error(worker, DUCKDB_ERROR_PARSER, why, err) : err_set(err, ERR_QUERY, "there is no statement in the text");
+		rc = why && *why ? query_error(worker, DUCKDB_ERROR_PARSER, why, err)
+		                 : err_set(err, ERR_QUERY, "there is no statement in the text");
 	}
 	for (uint64_t i = 0; i < n && !rc; i++)
 		rc = run_one(worker, text, extracted, i, n, rows, err);
@@ -310,7 +316,8 @@ int sql_query_run(struct sql_worker *worker, const char *text, uint64_t *rows, s
 	return rc;
 }
 
-/* The text is one SELECT on its own (checked first), so it is one inside the parentheses too; the line end closes a trailing comment. */
+/* The text is one SELECT on its own (checked first), so it is one inside the parentheses too; the line end closes a
+ * trailing comment. */
 int sql_query_parquet(struct sql_worker *worker, const char *text, uint64_t *rows, struct err *err)
 {
 	duckdb_extracted_statements extracted = NULL;
@@ -320,7 +327,8 @@ int sql_query_parquet(struct sql_worker *worker, const char *text, uint64_t *row
 	*rows = 0;
 	if (duck_api.extract_statements(worker->conn, text, &extracted) != 1) {
 		const char *why = duck_api.extract_statements_error(extracted);
-		rc = why && *why ? query_error(worker, DUCKDB_ERROR_PARSER, why, err) : err_set(err, ERR_QUERY, "for a Parquet file the text must be exactly one query");
+		rc = why && *why ? query_error(worker, DUCKDB_ERROR_PARSER, why, err)
+		                 : err_set(err, ERR_QUERY, "for a Parquet file the text must be exactly one query");
 	} else if (duck_api.prepare_extracted_statement(worker->conn, extracted, 0, &prepared) != DuckDBSuccess) {
 		rc = query_error(worker, DUCKDB_ERROR_INVALID, duck_api.prepare_error(prepared), err);
 	} else if (duck_api.prepared_statement_type(prepared) != DUCKDB_STATEMENT_TYPE_SELECT) {
@@ -351,7 +359,8 @@ int sql_query_parquet(struct sql_worker *worker, const char *text, uint64_t *row
 	rc = path ? wbuf_check(&sql, err, "the statement") : err_nomem(err);
 	if (!rc) {
 		if (duck_api.query(worker->conn, wbuf_cstr(&sql), &result) != DuckDBSuccess)
-			rc = query_error(worker, duck_api.result_error_type(&result), duck_api.result_error(&result), err);
+			rc = query_error(worker, duck_api.result_error_type(&result), duck_api.result_error(&result),
+			                 err);
 		else
 			*rows = duck_api.rows_changed(&result);
 		duck_api.destroy_result(&result);

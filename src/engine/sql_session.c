@@ -1,9 +1,10 @@
 /* src/engine/sql_session.c — the caller's side of a query worker: starts it, hands it tables, asks, waits, kills.
  *
- * The worker is this program executed again with the word "worker" and its end of a socket pair as descriptor 3, with nothing else open and a short
- * environment. All waiting is one poll over the socket and an event descriptor; sql_cancel only writes to that descriptor, which is safe in a
- * signal handler. A cancel, and a time limit passed, is first said to the worker (again every 100 ms: a statement may just be starting) and
- * after two seconds enforced with SIGKILL. */
+ * The worker is this program executed again with the word "worker" and its end of a socket pair as descriptor 3, with
+ * nothing else open and a short environment. All waiting is one poll over the socket and an event descriptor;
+ * sql_cancel only writes to that descriptor, which is safe in a signal handler. A cancel, and a time limit passed, is
+ * first said to the worker (again every 100 ms: a statement may just be starting) and after two seconds enforced with
+ * SIGKILL. */
 #include "engine/sql_protocol.h"
 
 #include <errno.h>
@@ -30,22 +31,23 @@
 
 struct sql_session {
 	struct sql_limits limits;
-	pid_t pid;              /* 0: reaped */
-	int fd;                 /* -1: closed */
+	pid_t pid; /* 0: reaped */
+	int fd;    /* -1: closed */
 	int cancel_fd;
-	int temp_fd;            /* of temp_dir, locked while we live: see sweep */
+	int temp_fd; /* of temp_dir, locked while we live: see sweep */
 	char temp_dir[256];
 	struct sql_inbox inbox;
 	bool locked;
 	bool dead;
-	struct err death;       /* why */
+	struct err death; /* why */
 };
 
 /* --- life --- */
 
 static char **worker_environment(const char *temp_dir)
 {
-	static const char *const keep[] = { "DUCKDB_ROOT", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "TARN_FAILPOINTS" };
+	static const char *const keep[] = { "DUCKDB_ROOT",   "LD_LIBRARY_PATH", "ASAN_OPTIONS",
+		                            "UBSAN_OPTIONS", "LSAN_OPTIONS",    "TARN_FAILPOINTS" };
 	enum { N_KEEP = sizeof keep / sizeof *keep };
 	char **env = mem_array(N_KEEP + 3, sizeof *env);
 	struct wbuf w;
@@ -70,7 +72,7 @@ static char **worker_environment(const char *temp_dir)
 
 static int spawn(struct sql_session *session, int child_fd, struct err *err)
 {
-	char *const argv[] = { (char *)(uintptr_t)"tarn", (char *)(uintptr_t)"worker", NULL };
+	char *const argv[] = { (char *)(uintptr_t) "tarn", (char *)(uintptr_t) "worker", NULL };
 	char **env = worker_environment(session->temp_dir);
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -85,14 +87,17 @@ static int spawn(struct sql_session *session, int child_fd, struct err *err)
 	int rc = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
 	if (!rc)
 		rc = posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-	if (!rc && !getenv("TARN_WORKER_STDERR")) /* DuckDB prints profiles there on demand: not into our log. Set it to see a crash's own words. */
+	/* DuckDB prints profiles there on demand: not into our log. Set it to see a crash's own words. */
+	if (!rc && !getenv("TARN_WORKER_STDERR"))
 		rc = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
 	if (!rc)
-		rc = posix_spawn_file_actions_adddup2(&actions, child_fd, SQL_WORKER_FD); /* same number: clears close-on-exec */
+		/* same number: clears close-on-exec */
+		rc = posix_spawn_file_actions_adddup2(&actions, child_fd, SQL_WORKER_FD);
 	if (!rc)
 		rc = posix_spawn_file_actions_addclosefrom_np(&actions, SQL_WORKER_FD + 1);
 	if (!rc) /* a process group of its own: the terminal's Ctrl-C is for the session, which cancels */
-		rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+		rc = posix_spawnattr_setflags(&attr,
+		                              POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 	if (!rc) {
 		posix_spawnattr_setsigmask(&attr, &none);
 		posix_spawnattr_setsigdefault(&attr, &all);
@@ -113,7 +118,8 @@ static int spawn(struct sql_session *session, int child_fd, struct err *err)
 #define TEMP_PREFIX "tarn-sql-"
 #define SWEEP_AGE_US 60000000
 
-/* Folders of processes that were killed: nobody holds their lock. Young ones are left alone: their owner may be about to lock. */
+/* Folders of processes that were killed: nobody holds their lock. Young ones are left alone: their owner may be about
+ * to lock. */
 static void sweep(const char *base)
 {
 	char **names, path[512];
@@ -157,7 +163,9 @@ static int make_temp_dir(struct sql_session *session, struct err *err)
 	session->temp_fd = env_open(session->temp_dir, O_RDONLY | O_DIRECTORY, 0);
 	if (session->temp_fd < 0)
 		return err_set_errno(err, ERR_IO, -session->temp_fd, "the query worker's folder %s", session->temp_dir);
-	return flock(session->temp_fd, LOCK_EX | LOCK_NB) ? err_set_errno(err, ERR_IO, errno, "locking %s", session->temp_dir) : ERR_OK;
+	return flock(session->temp_fd, LOCK_EX | LOCK_NB)
+	               ? err_set_errno(err, ERR_IO, errno, "locking %s", session->temp_dir)
+	               : ERR_OK;
 }
 
 /* Waits for the process and says how it ended. */
@@ -174,10 +182,15 @@ static int reap(struct sql_session *session, bool kill_it, struct err *err)
 	}
 	session->dead = true;
 	if (WIFSIGNALED(status))
-		err_set(&session->death, ERR_WORKER, "the query's worker process was killed by signal %d%s; the next query gets a new one", WTERMSIG(status),
-		        WTERMSIG(status) == SIGKILL ? " (out of memory?)" : WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGABRT ? " (it crashed)" : "");
+		err_set(&session->death, ERR_WORKER,
+		        "the query's worker process was killed by signal %d%s; the next query gets a new one",
+		        WTERMSIG(status),
+		        WTERMSIG(status) == SIGKILL                                  ? " (out of memory?)"
+		        : WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGABRT ? " (it crashed)"
+		                                                                     : "");
 	else
-		err_set(&session->death, ERR_WORKER, "the query's worker process ended with status %d", WEXITSTATUS(status));
+		err_set(&session->death, ERR_WORKER, "the query's worker process ended with status %d",
+		        WEXITSTATUS(status));
 	if (err)
 		*err = session->death;
 	return ERR_WORKER;
@@ -204,7 +217,7 @@ void sql_close(struct sql_session *session)
 /* --- asking --- */
 
 struct wait {
-	int64_t deadline;      /* monotonic; 0: none */
+	int64_t deadline; /* monotonic; 0: none */
 	bool cancellable;
 	bool timed_out, cancelled, stopped; /* stopped: by the sink */
 	int64_t kill_at;
@@ -220,15 +233,13 @@ static void ask_to_stop(struct sql_session *session, struct wait *wait)
 	(void)rc; /* a dead worker is seen by the read */
 }
 
-static bool stopping(const struct wait *wait)
-{
-	return wait->timed_out || wait->cancelled || wait->stopped;
-}
+static bool stopping(const struct wait *wait) { return wait->timed_out || wait->cancelled || wait->stopped; }
 
 static int stop_error(const struct sql_session *session, const struct wait *wait, struct err *err)
 {
 	if (wait->timed_out)
-		return err_set(err, ERR_TIMEOUT, "the query took longer than its limit of %.3g s and was stopped", (double)session->limits.time_us / 1e6);
+		return err_set(err, ERR_TIMEOUT, "the query took longer than its limit of %.3g s and was stopped",
+		               (double)session->limits.time_us / 1e6);
 	return err_set(err, ERR_CANCELLED, "the query was cancelled");
 }
 
@@ -285,10 +296,7 @@ static int next_frame(struct sql_session *session, struct wait *wait, struct sql
 	}
 }
 
-static int broken(struct err *err)
-{
-	return err_set(err, ERR_PROTOCOL, "the query worker sent a malformed answer");
-}
+static int broken(struct err *err) { return err_set(err, ERR_PROTOCOL, "the query worker sent a malformed answer"); }
 
 /* Sends; a worker that died in between is reported by how it died. */
 static int request(struct sql_session *session, uint8_t type, struct str body, struct err *err)
@@ -331,10 +339,7 @@ static int confirm(struct sql_session *session, uint64_t *rows, struct wait *wai
 	return ERR_OK;
 }
 
-static struct wait setup_wait(void)
-{
-	return (struct wait){ .deadline = env_mono_us() + SETUP_US };
-}
+static struct wait setup_wait(void) { return (struct wait){ .deadline = env_mono_us() + SETUP_US }; }
 
 int sql_open(const struct sql_limits *limits, struct sql_session **out, struct err *err)
 {
@@ -353,7 +358,8 @@ int sql_open(const struct sql_limits *limits, struct sql_session **out, struct e
 	session->fd = session->temp_fd = -1;
 	sql_inbox_init(&session->inbox);
 	session->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int rc = session->cancel_fd < 0 ? err_set_errno(err, ERR_IO, errno, "an event descriptor") : make_temp_dir(session, err);
+	int rc = session->cancel_fd < 0 ? err_set_errno(err, ERR_IO, errno, "an event descriptor")
+	                                : make_temp_dir(session, err);
 	if (!rc && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		rc = err_set_errno(err, ERR_IO, errno, "a socket pair");
 	if (!rc) {
@@ -439,7 +445,7 @@ struct receiver {
 	const struct sql_sink *sink;
 	struct str *cells;
 	struct sql_result_column *columns;
-	char *names;         /* zero-ended names and type names of columns */
+	char *names; /* zero-ended names and type names of columns */
 	size_t n_columns;
 };
 
@@ -482,7 +488,8 @@ static int on_columns(struct receiver *receiver, struct str body, struct err *er
 	}
 	if (!rbuf_done(&in))
 		return broken(err);
-	return receiver->sink->columns ? receiver->sink->columns(receiver->sink->arg, receiver->columns, n, err) : ERR_OK;
+	return receiver->sink->columns ? receiver->sink->columns(receiver->sink->arg, receiver->columns, n, err)
+	                               : ERR_OK;
 }
 
 static int on_rows(struct receiver *receiver, struct str body, struct err *err)
@@ -500,7 +507,9 @@ static int on_rows(struct receiver *receiver, struct str body, struct err *err)
 		}
 		if (!rbuf_ok(&in))
 			return broken(err);
-		int rc = receiver->sink->row ? receiver->sink->row(receiver->sink->arg, receiver->cells, receiver->n_columns, err) : ERR_OK;
+		int rc = receiver->sink->row
+		                 ? receiver->sink->row(receiver->sink->arg, receiver->cells, receiver->n_columns, err)
+		                 : ERR_OK;
 		if (rc)
 			return rc;
 	}
@@ -511,12 +520,14 @@ static void forget_cancels(struct sql_session *session)
 {
 	uint64_t count;
 
-	(void)env_read(session->cancel_fd, &count, sizeof count); /* non-blocking: a cancel without a query does nothing */
+	/* non-blocking: a cancel without a query does nothing */
+	(void)env_read(session->cancel_fd, &count, sizeof count);
 }
 
 static struct wait query_wait(const struct sql_session *session)
 {
-	return (struct wait){ .deadline = session->limits.time_us > 0 ? env_mono_us() + session->limits.time_us : 0, .cancellable = true };
+	return (struct wait){ .deadline = session->limits.time_us > 0 ? env_mono_us() + session->limits.time_us : 0,
+		              .cancellable = true };
 }
 
 /* A stop that we asked for has its own words, whatever the worker said. */
@@ -552,7 +563,8 @@ int sql_run(struct sql_session *session, const char *statement, const struct sql
 		}
 		if (sink_rc) /* what is under way is thrown away */
 			continue;
-		sink_rc = frame.type == SQL_COLUMNS ? on_columns(&receiver, frame.body, &sink_err) : on_rows(&receiver, frame.body, &sink_err);
+		sink_rc = frame.type == SQL_COLUMNS ? on_columns(&receiver, frame.body, &sink_err)
+		                                    : on_rows(&receiver, frame.body, &sink_err);
 		if (sink_rc) {
 			wait.stopped = true;
 			ask_to_stop(session, &wait);
@@ -634,7 +646,4 @@ void sql_cancel(struct sql_session *session)
 	(void)ignored;
 }
 
-bool sql_is_alive(const struct sql_session *session)
-{
-	return !session->dead;
-}
+bool sql_is_alive(const struct sql_session *session) { return !session->dead; }

@@ -8,29 +8,64 @@
 #include "base/clock.h"
 
 static const char *const type_names[] = {
-	[DUCKDB_TYPE_BOOLEAN] = "BOOLEAN", [DUCKDB_TYPE_TINYINT] = "TINYINT", [DUCKDB_TYPE_SMALLINT] = "SMALLINT", [DUCKDB_TYPE_INTEGER] = "INTEGER",
-	[DUCKDB_TYPE_BIGINT] = "BIGINT", [DUCKDB_TYPE_UTINYINT] = "UTINYINT", [DUCKDB_TYPE_USMALLINT] = "USMALLINT", [DUCKDB_TYPE_UINTEGER] = "UINTEGER",
-	[DUCKDB_TYPE_UBIGINT] = "UBIGINT", [DUCKDB_TYPE_FLOAT] = "FLOAT", [DUCKDB_TYPE_DOUBLE] = "DOUBLE", [DUCKDB_TYPE_TIMESTAMP] = "TIMESTAMP",
-	[DUCKDB_TYPE_DATE] = "DATE", [DUCKDB_TYPE_TIME] = "TIME", [DUCKDB_TYPE_INTERVAL] = "INTERVAL", [DUCKDB_TYPE_HUGEINT] = "HUGEINT",
-	[DUCKDB_TYPE_UHUGEINT] = "UHUGEINT", [DUCKDB_TYPE_VARCHAR] = "VARCHAR", [DUCKDB_TYPE_BLOB] = "BLOB", [DUCKDB_TYPE_TIMESTAMP_S] = "TIMESTAMP_S",
-	[DUCKDB_TYPE_TIMESTAMP_MS] = "TIMESTAMP_MS", [DUCKDB_TYPE_TIMESTAMP_NS] = "TIMESTAMP_NS", [DUCKDB_TYPE_ENUM] = "ENUM", [DUCKDB_TYPE_UUID] = "UUID",
-	[DUCKDB_TYPE_BIT] = "BIT", [DUCKDB_TYPE_TIME_TZ] = "TIME WITH TIME ZONE", [DUCKDB_TYPE_TIMESTAMP_TZ] = "TIMESTAMP WITH TIME ZONE",
-	[DUCKDB_TYPE_SQLNULL] = "NULL", [DUCKDB_TYPE_BIGNUM] = "BIGNUM", [DUCKDB_TYPE_TIME_NS] = "TIME_NS", [40] = "GEOMETRY", [41] = "VARIANT", /* numbers: the header of 1.4, which does as well, lacks the names */
+	[DUCKDB_TYPE_BOOLEAN] = "BOOLEAN",
+	[DUCKDB_TYPE_TINYINT] = "TINYINT",
+	[DUCKDB_TYPE_SMALLINT] = "SMALLINT",
+	[DUCKDB_TYPE_INTEGER] = "INTEGER",
+	[DUCKDB_TYPE_BIGINT] = "BIGINT",
+	[DUCKDB_TYPE_UTINYINT] = "UTINYINT",
+	[DUCKDB_TYPE_USMALLINT] = "USMALLINT",
+	[DUCKDB_TYPE_UINTEGER] = "UINTEGER",
+	[DUCKDB_TYPE_UBIGINT] = "UBIGINT",
+	[DUCKDB_TYPE_FLOAT] = "FLOAT",
+	[DUCKDB_TYPE_DOUBLE] = "DOUBLE",
+	[DUCKDB_TYPE_TIMESTAMP] = "TIMESTAMP",
+	[DUCKDB_TYPE_DATE] = "DATE",
+	[DUCKDB_TYPE_TIME] = "TIME",
+	[DUCKDB_TYPE_INTERVAL] = "INTERVAL",
+	[DUCKDB_TYPE_HUGEINT] = "HUGEINT",
+	[DUCKDB_TYPE_UHUGEINT] = "UHUGEINT",
+	[DUCKDB_TYPE_VARCHAR] = "VARCHAR",
+	[DUCKDB_TYPE_BLOB] = "BLOB",
+	[DUCKDB_TYPE_TIMESTAMP_S] = "TIMESTAMP_S",
+	[DUCKDB_TYPE_TIMESTAMP_MS] = "TIMESTAMP_MS",
+	[DUCKDB_TYPE_TIMESTAMP_NS] = "TIMESTAMP_NS",
+	[DUCKDB_TYPE_ENUM] = "ENUM",
+	[DUCKDB_TYPE_UUID] = "UUID",
+	[DUCKDB_TYPE_BIT] = "BIT",
+	[DUCKDB_TYPE_TIME_TZ] = "TIME WITH TIME ZONE",
+	[DUCKDB_TYPE_TIMESTAMP_TZ] = "TIMESTAMP WITH TIME ZONE",
+	/* numbers: the header of 1.4, which does as well, lacks the names */
+	[DUCKDB_TYPE_SQLNULL] = "NULL",
+	[DUCKDB_TYPE_BIGNUM] = "BIGNUM",
+	[DUCKDB_TYPE_TIME_NS] = "TIME_NS",
+	[40] = "GEOMETRY",
+	[41] = "VARIANT",
 };
 
 enum sql_kind sql_text_kind(duckdb_logical_type type)
 {
 	switch (duck_api.get_type_id(type)) {
-	case DUCKDB_TYPE_BOOLEAN:
-		return SQL_KIND_BOOL;
-	case DUCKDB_TYPE_TINYINT: case DUCKDB_TYPE_SMALLINT: case DUCKDB_TYPE_INTEGER: case DUCKDB_TYPE_BIGINT:
-	case DUCKDB_TYPE_UTINYINT: case DUCKDB_TYPE_USMALLINT: case DUCKDB_TYPE_UINTEGER: case DUCKDB_TYPE_UBIGINT:
-	case DUCKDB_TYPE_HUGEINT: case DUCKDB_TYPE_UHUGEINT: case DUCKDB_TYPE_FLOAT: case DUCKDB_TYPE_DOUBLE: case DUCKDB_TYPE_DECIMAL:
-		return SQL_KIND_NUMBER;
-	case DUCKDB_TYPE_LIST: case DUCKDB_TYPE_ARRAY: case DUCKDB_TYPE_STRUCT: case DUCKDB_TYPE_MAP: case DUCKDB_TYPE_UNION:
-		return SQL_KIND_JSON;
-	default:
-		return SQL_KIND_TEXT;
+	case DUCKDB_TYPE_BOOLEAN: return SQL_KIND_BOOL;
+	case DUCKDB_TYPE_TINYINT:
+	case DUCKDB_TYPE_SMALLINT:
+	case DUCKDB_TYPE_INTEGER:
+	case DUCKDB_TYPE_BIGINT:
+	case DUCKDB_TYPE_UTINYINT:
+	case DUCKDB_TYPE_USMALLINT:
+	case DUCKDB_TYPE_UINTEGER:
+	case DUCKDB_TYPE_UBIGINT:
+	case DUCKDB_TYPE_HUGEINT:
+	case DUCKDB_TYPE_UHUGEINT:
+	case DUCKDB_TYPE_FLOAT:
+	case DUCKDB_TYPE_DOUBLE:
+	case DUCKDB_TYPE_DECIMAL: return SQL_KIND_NUMBER;
+	case DUCKDB_TYPE_LIST:
+	case DUCKDB_TYPE_ARRAY:
+	case DUCKDB_TYPE_STRUCT:
+	case DUCKDB_TYPE_MAP:
+	case DUCKDB_TYPE_UNION: return SQL_KIND_JSON;
+	default: return SQL_KIND_TEXT;
 	}
 }
 
@@ -46,12 +81,15 @@ static void member_types(duckdb_logical_type type, bool is_union, struct wbuf *o
 
 	wbuf_putz(out, is_union ? "UNION(" : "STRUCT(");
 	for (uint64_t i = 0; i < n; i++) {
-		char *name = is_union ? duck_api.union_type_member_name(type, i) : duck_api.struct_type_child_name(type, i);
+		char *name =
+			is_union ? duck_api.union_type_member_name(type, i) : duck_api.struct_type_child_name(type, i);
 		wbuf_putz(out, i ? ", " : "");
 		wbuf_put_sql_ident(out, str_of(name));
 		wbuf_putz(out, " ");
 		duck_api.free(name);
-		child_type(is_union ? duck_api.union_type_member_type(type, i) : duck_api.struct_type_child_type(type, i), out);
+		child_type(is_union ? duck_api.union_type_member_type(type, i)
+		                    : duck_api.struct_type_child_type(type, i),
+		           out);
 	}
 	wbuf_putz(out, ")");
 }
@@ -68,7 +106,8 @@ void sql_text_type(duckdb_logical_type type, struct wbuf *out)
 	}
 	switch (id) {
 	case DUCKDB_TYPE_DECIMAL:
-		wbuf_putf(out, "DECIMAL(%u,%u)", (unsigned)duck_api.decimal_width(type), (unsigned)duck_api.decimal_scale(type));
+		wbuf_putf(out, "DECIMAL(%u,%u)", (unsigned)duck_api.decimal_width(type),
+		          (unsigned)duck_api.decimal_scale(type));
 		break;
 	case DUCKDB_TYPE_LIST:
 		child_type(duck_api.list_type_child_type(type), out);
@@ -86,9 +125,7 @@ void sql_text_type(duckdb_logical_type type, struct wbuf *out)
 		wbuf_putz(out, ")");
 		break;
 	case DUCKDB_TYPE_STRUCT:
-	case DUCKDB_TYPE_UNION:
-		member_types(type, id == DUCKDB_TYPE_UNION, out);
-		break;
+	case DUCKDB_TYPE_UNION: member_types(type, id == DUCKDB_TYPE_UNION, out); break;
 	default: {
 		const char *name = (size_t)id < sizeof type_names / sizeof *type_names ? type_names[id] : NULL;
 		wbuf_putz(out, name ? name : "UNKNOWN");
@@ -147,7 +184,8 @@ static void put_decimal(const void *data, duckdb_logical_type type, uint64_t row
 	}
 }
 
-/* digits: 6 and 9 for float, 15 and 17 for double: below the first all decimal texts survive, with the second all binary values do. */
+/* digits: 6 and 9 for float, 15 and 17 for double: below the first all decimal texts survive, with the second all
+ * binary values do. */
 static void put_float(double v, bool single, struct wbuf *out)
 {
 	char buf[40];
@@ -168,10 +206,7 @@ static void put_float(double v, bool single, struct wbuf *out)
 
 /* --- times --- */
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-	return a / b - (a % b < 0);
-}
+static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
 static void put_date(int64_t days, struct wbuf *out)
 {
@@ -261,7 +296,8 @@ static struct str string_at(const void *data, uint64_t row)
 	const duckdb_string_t *s = (const duckdb_string_t *)data + row;
 	uint32_t n = s->value.inlined.length;
 
-	return n <= sizeof s->value.inlined.inlined ? str_view(s->value.inlined.inlined, n) : str_view(s->value.pointer.ptr, n);
+	return n <= sizeof s->value.inlined.inlined ? str_view(s->value.inlined.inlined, n)
+	                                            : str_view(s->value.pointer.ptr, n);
 }
 
 static void put_hex(struct str s, struct wbuf *out)
@@ -283,14 +319,16 @@ static void put_uuid(const duckdb_hugeint *h, struct wbuf *out)
 {
 	uint64_t hi = (uint64_t)h->upper ^ (uint64_t)1 << 63, lo = h->lower;
 
-	wbuf_putf(out, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(hi >> 32), (unsigned)(hi >> 16 & 0xFFFF), (unsigned)(hi & 0xFFFF), (unsigned)(lo >> 48),
-	          (unsigned long long)(lo & 0xFFFFFFFFFFFF));
+	wbuf_putf(out, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(hi >> 32), (unsigned)(hi >> 16 & 0xFFFF),
+	          (unsigned)(hi & 0xFFFF), (unsigned)(lo >> 48), (unsigned long long)(lo & 0xFFFFFFFFFFFF));
 }
 
 static void put_enum(const void *data, duckdb_logical_type type, uint64_t row, struct wbuf *out)
 {
 	duckdb_type physical = duck_api.enum_internal_type(type);
-	uint64_t index = physical == DUCKDB_TYPE_UTINYINT ? ((const uint8_t *)data)[row] : physical == DUCKDB_TYPE_USMALLINT ? ((const uint16_t *)data)[row] : ((const uint32_t *)data)[row];
+	uint64_t index = physical == DUCKDB_TYPE_UTINYINT    ? ((const uint8_t *)data)[row]
+	                 : physical == DUCKDB_TYPE_USMALLINT ? ((const uint16_t *)data)[row]
+	                                                     : ((const uint32_t *)data)[row];
 	char *word = duck_api.enum_dictionary_value(type, index);
 
 	wbuf_putz(out, word ? word : "");
@@ -301,7 +339,8 @@ static void put_enum(const void *data, duckdb_logical_type type, uint64_t row, s
 
 static int put_json(duckdb_vector vector, duckdb_logical_type type, uint64_t row, struct wbuf *out, struct err *err);
 
-static int json_elements(duckdb_vector child, duckdb_logical_type elem, uint64_t first, uint64_t n, struct wbuf *out, struct err *err)
+static int json_elements(duckdb_vector child, duckdb_logical_type elem, uint64_t first, uint64_t n, struct wbuf *out,
+                         struct err *err)
 {
 	int rc = ERR_OK;
 
@@ -325,7 +364,8 @@ static int json_list(duckdb_vector vector, duckdb_logical_type type, uint64_t ro
 		rc = json_elements(duck_api.array_vector_get_child(vector), elem, row * n, n, out, err);
 	} else {
 		const duckdb_list_entry *entry = (const duckdb_list_entry *)duck_api.vector_get_data(vector) + row;
-		rc = json_elements(duck_api.list_vector_get_child(vector), elem, entry->offset, entry->length, out, err);
+		rc = json_elements(duck_api.list_vector_get_child(vector), elem, entry->offset, entry->length, out,
+		                   err);
 	}
 	duck_api.destroy_logical_type(&elem);
 	return rc;
@@ -356,8 +396,10 @@ static int json_map(duckdb_vector vector, duckdb_logical_type type, uint64_t row
 {
 	const duckdb_list_entry *entry = (const duckdb_list_entry *)duck_api.vector_get_data(vector) + row;
 	duckdb_vector pairs = duck_api.list_vector_get_child(vector);
-	duckdb_vector keys = duck_api.struct_vector_get_child(pairs, 0), values = duck_api.struct_vector_get_child(pairs, 1);
-	duckdb_logical_type key_type = duck_api.map_type_key_type(type), value_type = duck_api.map_type_value_type(type);
+	duckdb_vector keys = duck_api.struct_vector_get_child(pairs, 0),
+		      values = duck_api.struct_vector_get_child(pairs, 1);
+	duckdb_logical_type key_type = duck_api.map_type_key_type(type),
+			    value_type = duck_api.map_type_value_type(type);
 	struct wbuf key;
 	int rc = ERR_OK;
 
@@ -405,7 +447,8 @@ static int put_json(duckdb_vector vector, duckdb_logical_type type, uint64_t row
 		return sql_text_value(vector, type, row, out, err);
 	wbuf_init(&text, 0);
 	int rc = sql_text_value(vector, type, row, &text, err);
-	if (is_float && text.n && text.p[text.n - 1] != 'n' && text.p[text.n - 1] != 'f') /* JSON has no nan and inf: those are strings */
+	/* JSON has no nan and inf: those are strings */
+	if (is_float && text.n && text.p[text.n - 1] != 'n' && text.p[text.n - 1] != 'f')
 		wbuf_put_str(out, wbuf_str(&text));
 	else
 		wbuf_put_json_str(out, wbuf_str(&text));
@@ -455,7 +498,8 @@ int sql_text_value(duckdb_vector vector, duckdb_logical_type type, uint64_t row,
 	case DUCKDB_TYPE_UNION: return json_union(vector, type, row, out, err);
 	default: {
 		const char *name = (size_t)id < sizeof type_names / sizeof *type_names ? type_names[id] : NULL;
-		return err_set(err, ERR_UNSUPPORTED, "a result column of type %s cannot be shown; cast it to VARCHAR", name ? name : "that DuckDB does not name");
+		return err_set(err, ERR_UNSUPPORTED, "a result column of type %s cannot be shown; cast it to VARCHAR",
+		               name ? name : "that DuckDB does not name");
 	}
 	}
 #undef AT

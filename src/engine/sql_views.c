@@ -2,10 +2,11 @@
  *
  *   SELECT c0 AS "id", ... FROM read_parquet([files without deletions], schema = MAP {...})
  *   UNION ALL
- *   SELECT c0 AS "id", ... FROM read_parquet([files with deletions], schema = MAP {...}) WHERE tarn_live(<table>, file_index, file_row_number)
+ *   SELECT c0 AS "id", ... FROM read_parquet([files with deletions], schema = MAP {...}) WHERE tarn_live(<table>,
+ *          file_index, file_row_number)
  *
- * tarn_live is a scalar C function: a bit test per row, 9 % on a plain scan where an anti-join costs 96 %. hive_partitioning is off: paths of the
- * lake hold '=' as an escape, and partition pruning would renumber file_index. */
+ * tarn_live is a scalar C function: a bit test per row, 9 % on a plain scan where an anti-join costs 96 %.
+ * hive_partitioning is off: paths of the lake hold '=' as an escape, and partition pruning would renumber file_index. */
 #include "engine/sql_worker_int.h"
 
 #include <stdio.h>
@@ -56,7 +57,8 @@ static void live(duckdb_function_info info, duckdb_data_chunk input, duckdb_vect
 static int register_live(struct sql_worker *worker, struct err *err)
 {
 	duckdb_scalar_function function = duck_api.create_scalar_function();
-	duckdb_logical_type bigint = duck_api.create_logical_type(DUCKDB_TYPE_BIGINT), ubigint = duck_api.create_logical_type(DUCKDB_TYPE_UBIGINT);
+	duckdb_logical_type bigint = duck_api.create_logical_type(DUCKDB_TYPE_BIGINT),
+			    ubigint = duck_api.create_logical_type(DUCKDB_TYPE_UBIGINT);
 	duckdb_logical_type boolean = duck_api.create_logical_type(DUCKDB_TYPE_BOOLEAN);
 
 	duck_api.scalar_function_set_name(function, "tarn_live");
@@ -109,7 +111,8 @@ static void select_files(const struct worker_table *table, size_t table_index, b
 	}
 	wbuf_putz(sql, "], hive_partitioning = false, schema = MAP {");
 	for (size_t i = 0; i < table->n_columns; i++)
-		wbuf_putf(sql, "%s%d: {name: 'c%zu', type: '%s', default_value: NULL}", i ? ", " : "", (int)table->columns[i].field_id, i, duck_type_text(table->columns[i].type, type));
+		wbuf_putf(sql, "%s%d: {name: 'c%zu', type: '%s', default_value: NULL}", i ? ", " : "",
+		          (int)table->columns[i].field_id, i, duck_type_text(table->columns[i].type, type));
 	wbuf_putz(sql, "})");
 	if (with_dv)
 		wbuf_putf(sql, " WHERE tarn_live(%zu, file_index, file_row_number)", table_index);

@@ -10,10 +10,7 @@
 
 /* --- requests before the lock: the tables --- */
 
-static char *take_z(struct str s)
-{
-	return s.p && !memchr(s.p, 0, s.n) ? mem_strndup(s.p, s.n) : NULL;
-}
+static char *take_z(struct str s) { return s.p && !memchr(s.p, 0, s.n) ? mem_strndup(s.p, s.n) : NULL; }
 
 static int on_open(struct sql_worker *worker, struct str body, struct err *err)
 {
@@ -54,7 +51,8 @@ static int on_table(struct sql_worker *worker, struct str body, struct err *err)
 		column->field_id = (int32_t)rbuf_u32_le(&in);
 		column->elem_id = (int32_t)rbuf_u32_le(&in);
 		if (!column->name || !rbuf_ok(&in) || !duck_type_text(column->type, type))
-			return err_set(err, ERR_PROTOCOL, "table %s.%s: a column without name or type", table->schema, table->name);
+			return err_set(err, ERR_PROTOCOL, "table %s.%s: a column without name or type", table->schema,
+			               table->name);
 	}
 	return rbuf_done(&in) ? ERR_OK : err_set(err, ERR_PROTOCOL, "a broken request to the query worker");
 }
@@ -87,9 +85,23 @@ static int open_database(struct sql_worker *worker, struct err *err)
 {
 	char memory[32], sql[96];
 	const char *settings[] = {
-		"allow_community_extensions", "false", "allow_unsigned_extensions", "false", "autoinstall_known_extensions", "false", "autoload_known_extensions", "false",
-		"allow_unredacted_secrets", "false",
-		"memory_limit", memory, "threads", "1", "temp_directory", worker->temp_dir, NULL,
+		"allow_community_extensions",
+		"false",
+		"allow_unsigned_extensions",
+		"false",
+		"autoinstall_known_extensions",
+		"false",
+		"autoload_known_extensions",
+		"false",
+		"allow_unredacted_secrets",
+		"false",
+		"memory_limit",
+		memory,
+		"threads",
+		"1",
+		"temp_directory",
+		worker->temp_dir,
+		NULL,
 	};
 
 	snprintf(memory, sizeof memory, "%lluB", (unsigned long long)worker->limits.memory_bytes);
@@ -97,7 +109,8 @@ static int open_database(struct sql_worker *worker, struct err *err)
 	if (!rc && duck_api.connect(worker->db, &worker->conn) != DuckDBSuccess)
 		rc = err_set(err, ERR_NOMEM, "DuckDB gave no connection");
 	/* These need a running instance (as configuration they crash it). */
-	snprintf(sql, sizeof sql, "SET max_temp_directory_size = '%lluB'", (unsigned long long)worker->limits.temp_bytes);
+	snprintf(sql, sizeof sql, "SET max_temp_directory_size = '%lluB'",
+	         (unsigned long long)worker->limits.temp_bytes);
 	if (!rc)
 		rc = duck_exec(worker->conn, sql, NULL, err);
 	if (!rc)
@@ -105,8 +118,8 @@ static int open_database(struct sql_worker *worker, struct err *err)
 	return rc ? rc : duck_exec(worker->conn, "SET GLOBAL TimeZone = 'UTC'", NULL, err);
 }
 
-/* The instance opens before the sandbox, since it reads the cgroup's limits, and with one thread: the sandbox holds for the calling thread and those it
- * starts from then on, so DuckDB's others are started after it. */
+/* The instance opens before the sandbox, since it reads the cgroup's limits, and with one thread: the sandbox holds
+ * for the calling thread and those it starts from then on, so DuckDB's others are started after it. */
 static int on_lock(struct sql_worker *worker, struct err *err)
 {
 	char sql[48];

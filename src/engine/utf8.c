@@ -1,10 +1,8 @@
-/* src/engine/utf8.c — well-formed UTF-8 byte sequences (Unicode 15, table 3-7): no overlong forms, no surrogates, nothing above U+10FFFF. */
+/* src/engine/utf8.c — well-formed UTF-8 byte sequences (Unicode 15, table 3-7): no overlong forms, no surrogates,
+ * nothing above U+10FFFF. */
 #include "engine/utf8.h"
 
-static bool is_tail(uint8_t b)
-{
-	return (b & 0xC0) == 0x80;
-}
+static bool is_tail(uint8_t b) { return (b & 0xC0) == 0x80; }
 
 /* Length of the well-formed sequence at p, or 0. */
 static size_t sequence(const uint8_t *p, size_t n)

@@ -6,7 +6,8 @@
 
 bool utf8_ok_slow(const uint8_t *p, size_t n);
 
-/* Eight ASCII bytes at a time; the table of well-formed sequences (Unicode 15, table 3-7) only from the first other byte on. */
+/* Eight ASCII bytes at a time; the table of well-formed sequences (Unicode 15, table 3-7) only from the first other
+ * byte on. */
 static inline bool utf8_ok(struct str s)
 {
 	const uint8_t *p = (const uint8_t *)s.p;

@@ -153,7 +153,8 @@ int64_t column_set_list(struct batch *batch, struct column *c, uint32_t row, uin
 	return first;
 }
 
-static int copy_list(struct batch *dst_batch, struct column *dst, uint32_t dst_row, const struct column *src, uint32_t src_row)
+static int copy_list(struct batch *dst_batch, struct column *dst, uint32_t dst_row, const struct column *src,
+                     uint32_t src_row)
 {
 	struct list_ref ref = COLUMN_AT(src, struct list_ref, src_row);
 	int64_t first = column_set_list(dst_batch, dst, dst_row, ref.n);
@@ -166,7 +167,8 @@ static int copy_list(struct batch *dst_batch, struct column *dst, uint32_t dst_r
 	return 0;
 }
 
-int column_copy(struct batch *dst_batch, struct column *dst, uint32_t dst_row, const struct column *src, uint32_t src_row)
+int column_copy(struct batch *dst_batch, struct column *dst, uint32_t dst_row, const struct column *src,
+                uint32_t src_row)
 {
 	size_t width = type_width(src->type);
 

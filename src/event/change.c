@@ -76,7 +76,8 @@ static bool op_ok(uint8_t op, uint8_t flags)
 	return false;
 }
 
-int change_decode(struct rbuf *in, struct change_scratch *scratch, find_relation_fn find, void *ctx, struct change *out, struct err *err)
+int change_decode(struct rbuf *in, struct change_scratch *scratch, find_relation_fn find, void *ctx, struct change *out,
+                  struct err *err)
 {
 	uint8_t op = rbuf_u8(in), flags = rbuf_u8(in);
 	uint32_t version = rbuf_u32_le(in);

@@ -36,7 +36,8 @@ static void put_date(struct wbuf *out, int64_t days)
 
 static void put_time(struct wbuf *out, int64_t us)
 {
-	wbuf_putf(out, "%02d:%02d:%02d.%06d", (int)(us / 3600000000), (int)(us / 60000000 % 60), (int)(us / 1000000 % 60), (int)(us % 1000000));
+	wbuf_putf(out, "%02d:%02d:%02d.%06d", (int)(us / 3600000000), (int)(us / 60000000 % 60),
+	          (int)(us / 1000000 % 60), (int)(us % 1000000));
 }
 
 static void put_timestamp(struct wbuf *out, int64_t us, bool zone)
@@ -111,10 +112,13 @@ void column_text(const struct column *c, uint32_t row, struct wbuf *out)
 	case TYPE_FLOAT32: put_double(out, COLUMN_AT(c, float, row), 9); break;
 	case TYPE_FLOAT64: put_double(out, COLUMN_AT(c, double, row), 17); break;
 	case TYPE_DECIMAL:
-		put_decimal(out, c->type.precision <= 18 ? COLUMN_AT(c, int64_t, row) : COLUMN_AT(c, __int128, row), c->type.scale);
+		put_decimal(out, c->type.precision <= 18 ? COLUMN_AT(c, int64_t, row) : COLUMN_AT(c, __int128, row),
+		            c->type.scale);
 		break;
 	case TYPE_STRING: wbuf_put_str(out, COLUMN_AT(c, struct str, row)); break;
-	case TYPE_BINARY: put_hex(out, (const uint8_t *)COLUMN_AT(c, struct str, row).p, COLUMN_AT(c, struct str, row).n); break;
+	case TYPE_BINARY:
+		put_hex(out, (const uint8_t *)COLUMN_AT(c, struct str, row).p, COLUMN_AT(c, struct str, row).n);
+		break;
 	case TYPE_UUID: put_uuid(out, (const uint8_t *)c->data + 16 * (size_t)row); break;
 	case TYPE_DATE: put_date(out, COLUMN_AT(c, int32_t, row)); break;
 	case TYPE_TIME: put_time(out, COLUMN_AT(c, int64_t, row)); break;

@@ -26,15 +26,19 @@ struct relation *relation_new(uint32_t id, struct str schema, struct str name, u
 	return rel;
 }
 
-int relation_set_column(struct relation *rel, uint16_t i, struct str name, struct type type, uint32_t source_type, int32_t typmod,
-                        struct str source_type_name, bool key, bool not_null)
+int relation_set_column(struct relation *rel, uint16_t i, struct str name, struct type type, uint32_t source_type,
+                        int32_t typmod, struct str source_type_name, bool key, bool not_null)
 {
 	struct rel_column *col = &rel->columns[i];
 
 	CHECK(i < rel->n_columns);
 	mem_free((char *)col->name);
 	mem_free((char *)col->source_type_name);
-	*col = (struct rel_column){ .type = type, .source_type = source_type, .typmod = typmod, .key = key, .not_null = not_null };
+	*col = (struct rel_column){ .type = type,
+		                    .source_type = source_type,
+		                    .typmod = typmod,
+		                    .key = key,
+		                    .not_null = not_null };
 	col->name = mem_strndup(name.p, name.n);
 	col->source_type_name = mem_strndup(source_type_name.p, source_type_name.n);
 	return col->name && col->source_type_name ? 0 : -1;
@@ -109,15 +113,13 @@ void relation_unref(struct relation *rel)
 	mem_free(rel);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-	return (!a && !b) || (a && b && strcmp(a, b) == 0);
-}
+static bool same_text(const char *a, const char *b) { return (!a && !b) || (a && b && strcmp(a, b) == 0); }
 
 bool relation_same_shape(const struct relation *a, const struct relation *b)
 {
-	if (a->id != b->id || a->n_columns != b->n_columns || a->n_keys != b->n_keys || strcmp(a->schema, b->schema) != 0 ||
-	    strcmp(a->name, b->name) != 0 || !same_text(a->unsupported, b->unsupported))
+	if (a->id != b->id || a->n_columns != b->n_columns || a->n_keys != b->n_keys ||
+	    strcmp(a->schema, b->schema) != 0 || strcmp(a->name, b->name) != 0 ||
+	    !same_text(a->unsupported, b->unsupported))
 		return false;
 	if (memcmp(a->key_columns, b->key_columns, a->n_keys * sizeof *a->key_columns) != 0)
 		return false;
@@ -139,9 +141,9 @@ int relation_find_column(const struct relation *rel, struct str name)
 	return -1;
 }
 
-/* Durable form, little endian: u32 id, u32 version, str schema, str name, u8 has_unsupported [str], u16 n_columns, columns, u16 n_keys, u16 key column...
- * column: str name, u8 kind, u8 precision, u8 scale, u8 elem, u32 source type, u32 typmod, str source type name, u8 flags (1 key, 2 not null).
- * str: u16 length and bytes. */
+/* Durable form, little endian: u32 id, u32 version, str schema, str name, u8 has_unsupported [str], u16 n_columns,
+ * columns, u16 n_keys, u16 key column... column: str name, u8 kind, u8 precision, u8 scale, u8 elem, u32 source type,
+ * u32 typmod, str source type name, u8 flags (1 key, 2 not null). str: u16 length and bytes. */
 static void put_str(struct wbuf *out, const char *z)
 {
 	size_t n = strlen(z);
@@ -192,7 +194,8 @@ static bool type_ok(struct type type)
 {
 	enum type_kind kind = type.kind == TYPE_LIST ? type.elem : type.kind;
 
-	if (type.kind > TYPE_LIST || kind > TYPE_LIST || (type.kind == TYPE_LIST && (kind == TYPE_LIST || kind == TYPE_NONE)))
+	if (type.kind > TYPE_LIST || kind > TYPE_LIST ||
+	    (type.kind == TYPE_LIST && (kind == TYPE_LIST || kind == TYPE_NONE)))
 		return false;
 	return kind != TYPE_DECIMAL || (type.precision >= 1 && type.precision <= 38 && type.scale <= type.precision);
 }

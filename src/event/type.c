@@ -42,9 +42,19 @@ size_t type_width(struct type type)
 const char *type_text(struct type type, char buf[TYPE_TEXT_MAX])
 {
 	static const char *const names[] = {
-		[TYPE_NONE] = "none", [TYPE_BOOL] = "boolean", [TYPE_INT32] = "int", [TYPE_INT64] = "long", [TYPE_FLOAT32] = "float",
-		[TYPE_FLOAT64] = "double", [TYPE_STRING] = "string", [TYPE_BINARY] = "binary", [TYPE_UUID] = "uuid", [TYPE_DATE] = "date",
-		[TYPE_TIME] = "time", [TYPE_TIMESTAMP] = "timestamp", [TYPE_TIMESTAMPTZ] = "timestamptz",
+		[TYPE_NONE] = "none",
+		[TYPE_BOOL] = "boolean",
+		[TYPE_INT32] = "int",
+		[TYPE_INT64] = "long",
+		[TYPE_FLOAT32] = "float",
+		[TYPE_FLOAT64] = "double",
+		[TYPE_STRING] = "string",
+		[TYPE_BINARY] = "binary",
+		[TYPE_UUID] = "uuid",
+		[TYPE_DATE] = "date",
+		[TYPE_TIME] = "time",
+		[TYPE_TIMESTAMP] = "timestamp",
+		[TYPE_TIMESTAMPTZ] = "timestamptz",
 	};
 	char inner[TYPE_TEXT_MAX];
 
@@ -63,5 +73,6 @@ bool type_promotes(struct type from, struct type to)
 		return true;
 	if (from.kind == TYPE_FLOAT32 && to.kind == TYPE_FLOAT64)
 		return true;
-	return from.kind == TYPE_DECIMAL && to.kind == TYPE_DECIMAL && from.scale == to.scale && from.precision < to.precision;
+	return from.kind == TYPE_DECIMAL && to.kind == TYPE_DECIMAL && from.scale == to.scale &&
+	       from.precision < to.precision;
 }

@@ -1,7 +1,7 @@
 /* src/event/type.h — the types a value can have between a source and the lake.
  *
- * The list is Iceberg's primitive types as far as all readers know them, and a list of one of them. A source maps its own types to these
- * (pg/pg_types.h); the lake maps these to Iceberg and Parquet. Plain values. */
+ * The list is Iceberg's primitive types as far as all readers know them, and a list of one of them. A source maps its
+ * own types to these (pg/pg_types.h); the lake maps these to Iceberg and Parquet. Plain values. */
 #ifndef TARN_EVENT_TYPE_H
 #define TARN_EVENT_TYPE_H
 
@@ -13,12 +13,13 @@
 
 enum type_kind {
 	TYPE_NONE,
-	TYPE_BOOL,        /* in a column: uint8_t 0/1 */
-	TYPE_INT32,       /* int32_t */
-	TYPE_INT64,       /* int64_t */
-	TYPE_FLOAT32,     /* float */
-	TYPE_FLOAT64,     /* double */
-	TYPE_DECIMAL,     /* precision 1..38, scale 0..precision; unscaled: int64_t when precision <= 18, else __int128 */
+	TYPE_BOOL,    /* in a column: uint8_t 0/1 */
+	TYPE_INT32,   /* int32_t */
+	TYPE_INT64,   /* int64_t */
+	TYPE_FLOAT32, /* float */
+	TYPE_FLOAT64, /* double */
+	/* precision 1..38, scale 0..precision; unscaled: int64_t when precision <= 18, else __int128 */
+	TYPE_DECIMAL,
 	TYPE_STRING,      /* struct str, UTF-8 */
 	TYPE_BINARY,      /* struct str */
 	TYPE_UUID,        /* 16 bytes as written (big endian) */
@@ -33,16 +34,18 @@ struct type {
 	uint8_t kind;      /* enum type_kind */
 	uint8_t precision; /* DECIMAL, or LIST of DECIMAL */
 	uint8_t scale;
-	uint8_t elem;      /* LIST: enum type_kind of the elements, never LIST */
+	uint8_t elem; /* LIST: enum type_kind of the elements, never LIST */
 };
 
 bool type_eq(struct type a, struct type b);
-struct type type_elem(struct type list);          /* the element type of a LIST */
-size_t type_width(struct type type);              /* bytes of one element in a column (the C types above) */
+struct type type_elem(struct type list); /* the element type of a LIST */
+size_t type_width(struct type type);     /* bytes of one element in a column (the C types above) */
 #define TYPE_TEXT_MAX 32
-/* Iceberg's spelling: boolean int long float double decimal(p, s) string binary uuid date time timestamp timestamptz list<...>. */
+/* Iceberg's spelling: boolean int long float double decimal(p, s) string binary uuid date time timestamp timestamptz
+ * list<...>. */
 const char *type_text(struct type type, char buf[TYPE_TEXT_MAX]);
-/* May a column of type `from` become `to` in place (Iceberg's promotions: int->long, float->double, decimal precision up)? */
+/* May a column of type `from` become `to` in place (Iceberg's promotions: int->long, float->double, decimal precision
+ * up)? */
 bool type_promotes(struct type from, struct type to);
 
 #endif

@@ -8,24 +8,26 @@
 #include "base/rbuf.h"
 #include "iceberg/avro_schema.h"
 
-#define META_MAX 256                        /* key/value pairs in the header */
-#define BLOCK_MAX ((size_t)256 << 20)       /* bytes of one block, unpacked */
+#define META_MAX 256                  /* key/value pairs in the header */
+#define BLOCK_MAX ((size_t)256 << 20) /* bytes of one block, unpacked */
 #define RECORD_ARENA_MAX ((size_t)512 << 20)
 #define DEPTH_MAX 64
 
 struct avro_reader {
-	const char *what;        /* borrowed name for messages */
+	const char *what; /* borrowed name for messages */
 	struct rbuf in;
 	struct arena *schema_arena, *arena;
 	const struct avro_schema *schema;
-	struct avro_pair { struct str key, value; } *meta;
+	struct avro_pair {
+		struct str key, value;
+	} * meta;
 	size_t n_meta;
 	bool deflated;
 	uint8_t sync[16];
-	uint8_t *unpacked;       /* owned */
+	uint8_t *unpacked; /* owned */
 	size_t unpacked_cap;
 	struct rbuf block;
-	uint64_t n_left;         /* records left in block */
+	uint64_t n_left; /* records left in block */
 	struct avro_value record;
 };
 
@@ -67,7 +69,8 @@ static int read_meta(struct avro_reader *r, struct err *err)
 			n = n == INT64_MIN ? INT64_MAX : -n;
 		}
 		if (n > META_MAX || (uint64_t)n + r->n_meta > META_MAX)
-			return err_set(err, ERR_LIMIT, "%s: its Avro header has more than %d entries", r->what, META_MAX);
+			return err_set(err, ERR_LIMIT, "%s: its Avro header has more than %d entries", r->what,
+			               META_MAX);
 		for (int64_t i = 0; i < n; i++) {
 			struct avro_pair *pair = &r->meta[r->n_meta++];
 
@@ -106,8 +109,10 @@ static int read_header(struct avro_reader *r, struct err *err)
 	codec = avro_reader_meta(r, "avro.codec");
 	r->deflated = codec.p && str_eqz(codec, "deflate");
 	if (codec.p && codec.n && !r->deflated && !str_eqz(codec, "null"))
-		return err_set(err, ERR_UNSUPPORTED, "%s: Avro codec \"%.*s\" is not read; rewrite the table's manifests with the deflate (gzip) codec", r->what,
-		               (int)(codec.n > 32 ? 32 : codec.n), codec.p);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"%s: Avro codec \"%.*s\" is not read; rewrite the table's manifests with the deflate (gzip) codec",
+			r->what, (int)(codec.n > 32 ? 32 : codec.n), codec.p);
 	schema = avro_reader_meta(r, "avro.schema");
 	if (!schema.p)
 		return corrupt(r, err, "its header has no schema");
@@ -168,7 +173,9 @@ static int unpack(struct avro_reader *r, struct str packed, struct err *err)
 		want = want > BLOCK_MAX ? BLOCK_MAX : want;
 		if (n == want || vec_grow(&r->unpacked, &r->unpacked_cap, want, 1)) {
 			inflateEnd(&z);
-			return n == want ? err_set(err, ERR_LIMIT, "%s: an Avro block unpacks to more than %zu bytes", r->what, BLOCK_MAX) : err_nomem(err);
+			return n == want ? err_set(err, ERR_LIMIT, "%s: an Avro block unpacks to more than %zu bytes",
+			                           r->what, BLOCK_MAX)
+			                 : err_nomem(err);
 		}
 		z.next_out = r->unpacked + n;
 		z.avail_out = (uInt)(want - n);
@@ -350,5 +357,11 @@ const struct avro_value *avro_get(const struct avro_value *record, int32_t id, c
 	return by_name && by_name->schema->kind != AVRO_NULL ? by_name : NULL;
 }
 
-bool avro_is_int(const struct avro_value *v) { return v && (v->schema->kind == AVRO_INT || v->schema->kind == AVRO_LONG); }
-bool avro_is_bytes(const struct avro_value *v) { return v && (v->schema->kind == AVRO_BYTES || v->schema->kind == AVRO_STRING || v->schema->kind == AVRO_FIXED); }
+bool avro_is_int(const struct avro_value *v)
+{
+	return v && (v->schema->kind == AVRO_INT || v->schema->kind == AVRO_LONG);
+}
+bool avro_is_bytes(const struct avro_value *v)
+{
+	return v && (v->schema->kind == AVRO_BYTES || v->schema->kind == AVRO_STRING || v->schema->kind == AVRO_FIXED);
+}

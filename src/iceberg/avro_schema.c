@@ -1,11 +1,14 @@
 /* src/iceberg/avro_schema.c — parses the schema of an Avro file (Avro specification, "Schema Declaration"). */
 #include "iceberg/avro_schema.h"
 
-#define NODES_MAX 8192   /* a manifest of a table with 1,000 partition fields has far fewer */
+#define NODES_MAX 8192 /* a manifest of a table with 1,000 partition fields has far fewer */
 #define DEPTH_MAX 32
 #define NAMES_MAX 1024
 
-struct named { const char *name; const struct avro_schema *schema; };
+struct named {
+	const char *name;
+	const struct avro_schema *schema;
+};
 
 struct parse {
 	struct arena *arena;
@@ -15,9 +18,12 @@ struct parse {
 	size_t n_names, n_nodes;
 };
 
-static const struct { const char *name; enum avro_kind kind; } primitives[] = {
-	{ "null", AVRO_NULL }, { "boolean", AVRO_BOOLEAN }, { "int", AVRO_INT }, { "long", AVRO_LONG }, { "float", AVRO_FLOAT },
-	{ "double", AVRO_DOUBLE }, { "bytes", AVRO_BYTES }, { "string", AVRO_STRING },
+static const struct {
+	const char *name;
+	enum avro_kind kind;
+} primitives[] = {
+	{ "null", AVRO_NULL },   { "boolean", AVRO_BOOLEAN }, { "int", AVRO_INT },     { "long", AVRO_LONG },
+	{ "float", AVRO_FLOAT }, { "double", AVRO_DOUBLE },   { "bytes", AVRO_BYTES }, { "string", AVRO_STRING },
 };
 
 static int parse_node(struct parse *p, const json_t *json, int depth, const struct avro_schema **out);
@@ -78,7 +84,8 @@ static int add_name(struct parse *p, const json_t *json, struct avro_schema *s)
 	if (!*name)
 		return bad(p, "a record, enum or fixed has no name");
 	if (p->n_names == NAMES_MAX)
-		return err_set(p->err, ERR_LIMIT, "%s: its Avro schema has more than %d named types", p->what, NAMES_MAX);
+		return err_set(p->err, ERR_LIMIT, "%s: its Avro schema has more than %d named types", p->what,
+		               NAMES_MAX);
 	s->name = arena_strdup(p->arena, str_of(last_part(name)));
 	if (!s->name)
 		return err_nomem(p->err);
@@ -159,7 +166,8 @@ static int parse_object(struct parse *p, const json_t *json, int depth, const st
 		rc = s ? parse_record(p, json, depth, s) : p->err->code;
 	} else if (!strcmp(name, "array") || !strcmp(name, "map")) {
 		s = new_node(p, name[0] == 'a' ? AVRO_ARRAY : AVRO_MAP);
-		rc = s ? parse_node(p, json_object_get(json, name[0] == 'a' ? "items" : "values"), depth + 1, &s->items) : p->err->code;
+		rc = s ? parse_node(p, json_object_get(json, name[0] == 'a' ? "items" : "values"), depth + 1, &s->items)
+		       : p->err->code;
 	} else if (!strcmp(name, "fixed")) {
 		size = json_get_int(json, "size", -1);
 		if (size < 0 || size > 1 << 20)
@@ -191,7 +199,8 @@ static int parse_node(struct parse *p, const json_t *json, int depth, const stru
 	return bad(p, "a type is missing");
 }
 
-int avro_schema_parse(struct arena *arena, struct str text, const char *what, const struct avro_schema **out, struct err *err)
+int avro_schema_parse(struct arena *arena, struct str text, const char *what, const struct avro_schema **out,
+                      struct err *err)
 {
 	struct err own;
 	struct parse p = { .arena = arena, .what = what, .err = err ? err : &own };

@@ -6,6 +6,7 @@
 #include "iceberg/avro.h"
 
 /* Nodes live in the arena. Names are resolved; recursive types are refused. */
-int avro_schema_parse(struct arena *arena, struct str text, const char *what, const struct avro_schema **out, struct err *err) TARN_MUST_CHECK;
+int avro_schema_parse(struct arena *arena, struct str text, const char *what, const struct avro_schema **out,
+                      struct err *err) TARN_MUST_CHECK;
 
 #endif

@@ -9,10 +9,7 @@
 /* As avro-java's default sync interval: readers of large manifests work block by block. */
 #define BLOCK_BYTES ((size_t)64 * 1024)
 
-void avro_put_long(struct wbuf *w, int64_t v)
-{
-	wbuf_put_varint(w, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63));
-}
+void avro_put_long(struct wbuf *w, int64_t v) { wbuf_put_varint(w, ((uint64_t)v << 1) ^ (uint64_t)(v >> 63)); }
 
 void avro_put_bytes(struct wbuf *w, struct str v)
 {
@@ -33,7 +30,8 @@ void avro_put_opt_long(struct wbuf *w, int64_t v, bool set)
 	avro_put_long(w, v);
 }
 
-int avro_writer_begin(struct avro_writer *w, const char *schema, const struct avro_meta *meta, size_t n_meta, struct err *err)
+int avro_writer_begin(struct avro_writer *w, const char *schema, const struct avro_meta *meta, size_t n_meta,
+                      struct err *err)
 {
 	memset(w, 0, sizeof *w);
 	wbuf_init(&w->out, 0);
@@ -62,7 +60,8 @@ static int deflate_raw(struct wbuf *out, struct str in)
 	uint8_t *room;
 	int rc;
 
-	if (in.n > UINT32_MAX || deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (in.n > UINT32_MAX ||
+	    deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK)
 		return -1;
 	bound = deflateBound(&z, in.n);
 	room = bound <= UINT32_MAX ? wbuf_reserve(out, bound) : NULL;

@@ -1,10 +1,12 @@
 /* src/iceberg/ice_build.c — the manifests and the manifest list of one commit.
  *
  * - Added data files: one new manifest, everything inherited.
- * - A manifest that loses an entry is written anew: what stays as EXISTING, what goes as DELETED. Small ones are put together in one; a large one stays alone, so that
- *   cold entries are not carried along with hot ones again and again. For vectors the added ones join the small ones.
+ * - A manifest that loses an entry is written anew: what stays as EXISTING, what goes as DELETED. Small ones are put
+ *   together in one; a large one stays alone, so that cold entries are not carried along with hot ones again and
+ *   again. For vectors the added ones join the small ones.
  * - Manifests with nothing live are left out (their DELETED entries were told by the version that removed them).
- * - With more than keep.manifests_max of a kind the smallest are merged until half are left: each entry is rewritten a logarithmic number of times. */
+ * - With more than keep.manifests_max of a kind the smallest are merged until half are left: each entry is rewritten
+ *   a logarithmic number of times. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,8 +14,8 @@
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
 
-#define FOLD_ENTRIES_MAX 1000                   /* survivors of a manifest that is put together with others */
-#define MERGE_BYTES_MAX ((int64_t)8 << 20)      /* as Iceberg's default target size of manifests */
+#define FOLD_ENTRIES_MAX 1000              /* survivors of a manifest that is put together with others */
+#define MERGE_BYTES_MAX ((int64_t)8 << 20) /* as Iceberg's default target size of manifests */
 #define MANIFESTS_MAX_DEFAULT 100
 
 /* A manifest being written: opened with its first entry. */
@@ -22,14 +24,19 @@ struct making {
 	enum manifest_content content;
 	int32_t spec_id;
 	struct manifest_writer *writer;
-	struct ice_entry **live; size_t n_live, cap_live;
+	struct ice_entry **live;
+	size_t n_live, cap_live;
 };
 
 static int add(struct making *mk, enum entry_status status, struct ice_entry *entry, struct err *err)
 {
 	struct lake_pending *p = mk->p;
-	struct manifest_opts opts = { .format_version = p->table->format_version, .content = mk->content, .schema = p->schema, .spec_id = mk->spec_id, .snapshot_id = p->snapshot_id,
-		.sequence = p->sequence };
+	struct manifest_opts opts = { .format_version = p->table->format_version,
+		                      .content = mk->content,
+		                      .schema = p->schema,
+		                      .spec_id = mk->spec_id,
+		                      .snapshot_id = p->snapshot_id,
+		                      .sequence = p->sequence };
 	int rc;
 
 	if (!mk->writer) {
@@ -46,7 +53,8 @@ static int add(struct making *mk, enum entry_status status, struct ice_entry *en
 	return 0;
 }
 
-static int put_file(struct lake_pending *p, const char *name, struct str bytes, char *uri, size_t uri_size, struct err *err)
+static int put_file(struct lake_pending *p, const char *name, struct str bytes, char *uri, size_t uri_size,
+                    struct err *err)
 {
 	const char *key;
 	int n = snprintf(uri, uri_size, "%s/metadata/%s", p->table->location, name);
@@ -55,7 +63,8 @@ static int put_file(struct lake_pending *p, const char *name, struct str bytes, 
 		return err_set(err, ERR_LIMIT, "table %s: its location is too long", p->table->name);
 	key = store_key(p->table->store, uri);
 	if (!key)
-		return err_set(err, ERR_IDENTITY, "table %s: its location %s lies outside the warehouse %s", p->table->name, p->table->location, p->table->store->root_uri);
+		return err_set(err, ERR_IDENTITY, "table %s: its location %s lies outside the warehouse %s",
+		               p->table->name, p->table->location, p->table->store->root_uri);
 	if (vec_grow(&p->written, &p->cap_written, p->n_written + 1, sizeof *p->written))
 		return err_nomem(err);
 	p->written[p->n_written] = mem_strdup(key);
@@ -121,7 +130,8 @@ static int rewrite(struct making *mk, const struct ice_manifest *manifest, struc
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < manifest->n_live; i++)
-		rc = add(mk, manifest->live[i]->gone == serial ? ENTRY_DELETED : ENTRY_EXISTING, manifest->live[i], err);
+		rc = add(mk, manifest->live[i]->gone == serial ? ENTRY_DELETED : ENTRY_EXISTING, manifest->live[i],
+		         err);
 	return rc;
 }
 
@@ -133,7 +143,9 @@ static bool is_small(const struct lake_pending *p, const struct ice_manifest *ma
 /* Large or of another spec: alone. */
 static int rewrite_alone(struct lake_pending *p, const struct ice_manifest *manifest, struct err *err)
 {
-	struct making mk = { .p = p, .content = (enum manifest_content)manifest->info.content, .spec_id = manifest->info.spec_id };
+	struct making mk = { .p = p,
+		             .content = (enum manifest_content)manifest->info.content,
+		             .spec_id = manifest->info.spec_id };
 
 	return finish(&mk, rewrite(&mk, manifest, err), err);
 }
@@ -195,7 +207,8 @@ static int by_live(const void *a, const void *b)
 static int merge(struct lake_pending *p, enum manifest_content content, size_t n_new, struct err *err)
 {
 	const struct ice_version *current = p->table->current;
-	size_t max = p->table->has_keep && p->table->keep.manifests_max > 0 ? (size_t)p->table->keep.manifests_max : MANIFESTS_MAX_DEFAULT;
+	size_t max = p->table->has_keep && p->table->keep.manifests_max > 0 ? (size_t)p->table->keep.manifests_max
+	                                                                    : MANIFESTS_MAX_DEFAULT;
 	struct making mk = { .p = p, .content = content, .spec_id = p->table->spec_id };
 	struct ice_manifest **small;
 	size_t n = 0, n_kept = 0, want;
@@ -212,7 +225,8 @@ static int merge(struct lake_pending *p, enum manifest_content content, size_t n
 	for (size_t i = 0; i < current->n_manifests; i++) {
 		struct ice_manifest *manifest = current->manifests[i];
 
-		if (is_kept(p, manifest, content) && !manifest->foreign && manifest->info.spec_id == p->table->spec_id && manifest->info.bytes < MERGE_BYTES_MAX)
+		if (is_kept(p, manifest, content) && !manifest->foreign &&
+		    manifest->info.spec_id == p->table->spec_id && manifest->info.bytes < MERGE_BYTES_MAX)
 			small[n++] = manifest;
 	}
 	qsort(small, n, sizeof *small, by_live);
@@ -242,7 +256,8 @@ static int keep_rest(struct lake_pending *p, struct err *err)
 	return rc;
 }
 
-/* Every data manifest without first row id gets the running value, which grows by its added and existing rows (spec: "First Row ID Assignment"). */
+/* Every data manifest without first row id gets the running value, which grows by its added and existing rows (spec:
+ * "First Row ID Assignment"). */
 static int assign_row_ids(struct lake_pending *p, struct err *err)
 {
 	int64_t next = p->first_row_id;
@@ -266,8 +281,11 @@ static int assign_row_ids(struct lake_pending *p, struct err *err)
 
 static int put_list(struct lake_pending *p, struct err *err)
 {
-	struct manifest_list_opts opts = { .format_version = p->table->format_version, .snapshot_id = p->snapshot_id, .parent_id = p->table->snapshot_id, .sequence = p->sequence,
-		.first_row_id = p->first_row_id };
+	struct manifest_list_opts opts = { .format_version = p->table->format_version,
+		                           .snapshot_id = p->snapshot_id,
+		                           .parent_id = p->table->snapshot_id,
+		                           .sequence = p->sequence,
+		                           .first_row_id = p->first_row_id };
 	struct manifest_info *rows = mem_array(p->n_manifests + 1, sizeof *rows);
 	const struct manifest_info **pointers = mem_array(p->n_manifests + 1, sizeof *pointers);
 	char name[120], uri[LOCATION_MAX];

@@ -1,13 +1,16 @@
-/* src/iceberg/ice_commit.c — prepare: from what changed to manifests, a manifest list and the table's part of a catalog commit; abort and forget.
+/* src/iceberg/ice_commit.c — prepare: from what changed to manifests, a manifest list and the table's part of a
+ * catalog commit; abort and forget.
  *
- * Nothing in the open table changes here but marks that carry the commit's serial. Manifests and list are put without a sync: the catalog syncs the store once before the swap. */
+ * Nothing in the open table changes here but marks that carry the commit's serial. Manifests and list are put without
+ * a sync: the catalog syncs the store once before the swap. */
 #include "base/env.h"
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
 
 static bool changes_rows(const struct ice_table *table, const struct lake_change *change)
 {
-	return change->n_added || change->n_removed || change->n_dvs || (change->remove_all && table->current && table->n_files + table->n_foreign_deletes > 0);
+	return change->n_added || change->n_removed || change->n_dvs ||
+	       (change->remove_all && table->current && table->n_files + table->n_foreign_deletes > 0);
 }
 
 static int mark_gone(struct lake_pending *p, struct ice_entry *entry, struct err *err)
@@ -41,13 +44,17 @@ static int collect_removed(struct lake_pending *p, const struct lake_change *cha
 	if (change->remove_all)
 		return collect_all(p, err);
 	if ((change->n_removed || change->n_dvs) && table->n_foreign_deletes)
-		return err_set(err, ERR_UNSUPPORTED, "table %s holds %zu position or equality delete files of another writer; rewrite the table with that engine (rewrite_data_files), "
-		               "then Tarn can change its rows", table->name, table->n_foreign_deletes);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"table %s holds %zu position or equality delete files of another writer; rewrite the table with that engine (rewrite_data_files), "
+			"then Tarn can change its rows",
+			table->name, table->n_foreign_deletes);
 	for (size_t i = 0; !rc && i < change->n_removed; i++) {
 		struct ice_entry *entry = map_get(table->by_path, str_of(change->removed[i]));
 
 		if (!entry || entry->gone == p->serial)
-			return err_set(err, ERR_BUG, "table %s: %s is to be removed but is %s", table->name, change->removed[i], entry ? "named twice" : "no live data file");
+			return err_set(err, ERR_BUG, "table %s: %s is to be removed but is %s", table->name,
+			               change->removed[i], entry ? "named twice" : "no live data file");
 		rc = mark_gone(p, entry, err);
 		if (!rc && entry->link)
 			rc = mark_gone(p, entry->link, err);
@@ -63,8 +70,10 @@ static int take_added(struct lake_pending *p, const struct lake_change *change, 
 		struct manifest_entry *m;
 
 		if (live || map_get(added, str_of(file->path)))
-			return err_set(err, ERR_BUG, "table %s: data file %s is added twice", p->table->name, file->path);
-		m = vec_grow(&p->added, &p->cap_added, p->n_added + 1, sizeof *p->added) ? NULL : manifest_entry_new(file);
+			return err_set(err, ERR_BUG, "table %s: data file %s is added twice", p->table->name,
+			               file->path);
+		m = vec_grow(&p->added, &p->cap_added, p->n_added + 1, sizeof *p->added) ? NULL
+		                                                                         : manifest_entry_new(file);
 		if (!m)
 			return err_nomem(err);
 		m->sort_order_id = 0;
@@ -114,7 +123,8 @@ static int puffin_bytes(struct ice_table *table, const struct lake_dv *dv, uint6
 	int rc;
 
 	if (!key)
-		return err_set(err, ERR_IDENTITY, "deletion vector file %s lies outside the warehouse %s", dv->dv.path, table->store->root_uri);
+		return err_set(err, ERR_IDENTITY, "deletion vector file %s lies outside the warehouse %s", dv->dv.path,
+		               table->store->root_uri);
 	rc = store_head(table->store, key, &object, err);
 	if (rc)
 		return err_prefix(err, "deletion vector file %s", dv->dv.path);
@@ -124,7 +134,8 @@ static int puffin_bytes(struct ice_table *table, const struct lake_dv *dv, uint6
 	return 0;
 }
 
-static int take_dv(struct lake_pending *p, const struct lake_dv *dv, struct map *added, uint64_t file_bytes, struct err *err)
+static int take_dv(struct lake_pending *p, const struct lake_dv *dv, struct map *added, uint64_t file_bytes,
+                   struct err *err)
 {
 	struct ice_entry *data = map_get(added, str_of(dv->data_path)), *entry;
 	int rc;
@@ -132,9 +143,11 @@ static int take_dv(struct lake_pending *p, const struct lake_dv *dv, struct map 
 	if (!data)
 		data = map_get(p->table->by_path, str_of(dv->data_path));
 	if (!data || data->gone == p->serial || data->vectored == p->serial)
-		return err_set(err, ERR_BUG, "table %s: a deletion vector is given for %s, which is %s", p->table->name, dv->data_path, data ? "removed or named twice" : "no live data file");
+		return err_set(err, ERR_BUG, "table %s: a deletion vector is given for %s, which is %s", p->table->name,
+		               dv->data_path, data ? "removed or named twice" : "no live data file");
 	if (dv->dv.cardinality == 0 || dv->dv.cardinality > data->m->file->record_count)
-		return err_set(err, ERR_BUG, "table %s: the deletion vector of %s has %llu of %llu rows", p->table->name, dv->data_path, (unsigned long long)dv->dv.cardinality,
+		return err_set(err, ERR_BUG, "table %s: the deletion vector of %s has %llu of %llu rows",
+		               p->table->name, dv->data_path, (unsigned long long)dv->dv.cardinality,
 		               (unsigned long long)data->m->file->record_count);
 	rc = data->link ? mark_gone(p, data->link, err) : 0;
 	if (rc)
@@ -159,7 +172,10 @@ static int take_dvs(struct lake_pending *p, const struct lake_change *change, st
 	int rc = 0;
 
 	if (change->n_dvs && p->table->format_version < 3)
-		return err_set(err, ERR_UNSUPPORTED, "table %s has format version 2, which has no deletion vectors; recreate it with version 3", p->table->name);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"table %s has format version 2, which has no deletion vectors; recreate it with version 3",
+			p->table->name);
 	for (size_t i = 0; !rc && i < change->n_dvs; i++) {
 		const struct lake_dv *dv = &change->dvs[i];
 

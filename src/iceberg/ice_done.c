@@ -1,4 +1,5 @@
-/* src/iceberg/ice_done.c — taking over a commit that happened: entries, vectors, row ids and versions in memory become what readers will read. */
+/* src/iceberg/ice_done.c — taking over a commit that happened: entries, vectors, row ids and versions in memory
+ * become what readers will read. */
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
 
@@ -6,7 +7,8 @@ static bool is_result(const struct lake_pending *p, const json_t *metadata)
 {
 	int64_t wanted = p->new_version ? p->snapshot_id : p->table->snapshot_id;
 
-	return !strcmp(json_get_str(metadata, "table-uuid", ""), json_get_str(p->table->metadata, "table-uuid", "")) && ice_current_snapshot(metadata) == wanted;
+	return !strcmp(json_get_str(metadata, "table-uuid", ""), json_get_str(p->table->metadata, "table-uuid", "")) &&
+	       ice_current_snapshot(metadata) == wanted;
 }
 
 /* As a reader of the manifests would (spec: "Sequence Number Inheritance"). */
@@ -122,8 +124,10 @@ static int take_dvs(struct lake_pending *p, struct err *err)
 		if (!path)
 			return err_nomem(err);
 		mem_free(file->dv.path);
-		file->dv = (struct deletion_vector){ .path = path, .offset = (uint64_t)entry->m->content_offset, .size = (uint64_t)entry->m->content_size,
-			.cardinality = entry->m->file->record_count };
+		file->dv = (struct deletion_vector){ .path = path,
+			                             .offset = (uint64_t)entry->m->content_offset,
+			                             .size = (uint64_t)entry->m->content_size,
+			                             .cardinality = entry->m->file->record_count };
 		entry->link->link = entry;
 	}
 	return 0;
@@ -159,12 +163,14 @@ int ice_done(struct lake_table *table, struct lake_pending *pending, struct cata
 	int rc = 0;
 
 	if (!is_result(pending, result->metadata))
-		rc = err_set(err, ERR_CONFLICT, "table %s: another writer has committed right after; open it again", t->name);
+		rc = err_set(err, ERR_CONFLICT, "table %s: another writer has committed right after; open it again",
+		             t->name);
 	if (!rc && pending->new_version)
 		rc = apply(pending, err);
 	if (!rc)
 		rc = ice_table_adopt(t, result, err);
-	if (!rc && t->history_ok) /* a snapshot that somebody added to another branch meanwhile counts in the set difference */
+	/* a snapshot that somebody added to another branch meanwhile counts in the set difference */
+	if (!rc && t->history_ok)
 		ice_history_load(t);
 	if (!rc)
 		ice_versions_trim(t);

@@ -1,8 +1,9 @@
 /* src/iceberg/ice_expire.c — which versions go with the next commit, and deleting what only they reached.
  *
- * A snapshot goes when it is beyond the versions_min newest of main and older than age_us_max. Kept are what tags and branches other than main name, and a
- * branch's own snapshots down to where it left main. gc.enabled=false stops both expiry and sweep.
- * A tag that somebody set since we last read the metadata must not be lost: when there is something to expire the metadata is read again first. */
+ * A snapshot goes when it is beyond the versions_min newest of main and older than age_us_max. Kept are what tags and
+ * branches other than main name, and a branch's own snapshots down to where it left main. gc.enabled=false stops both
+ * expiry and sweep. A tag that somebody set since we last read the metadata must not be lost: when there is something
+ * to expire the metadata is read again first. */
 #include <stdio.h>
 
 #include "base/env.h"
@@ -37,7 +38,9 @@ static int put(struct map *map, int64_t id, void *value)
 }
 
 /* by_id: all snapshots; kept: those that stay whatever their age; on_main: main's ancestors. */
-struct plan { struct map *by_id, *kept, *on_main; };
+struct plan {
+	struct map *by_id, *kept, *on_main;
+};
 
 static int plan_main(struct plan *plan, int64_t head, int64_t n_kept)
 {
@@ -81,13 +84,15 @@ static int make_plan(struct plan *plan, const json_t *metadata, int64_t n_kept)
 	plan->on_main = map_new();
 	if (!plan->by_id || !plan->kept || !plan->on_main)
 		return -1;
-	json_array_foreach(snapshots, i, v) {
+	json_array_foreach(snapshots, i, v)
+	{
 		if (put(plan->by_id, json_get_int(v, "snapshot-id", -1), (void *)(uintptr_t)v))
 			return -1;
 	}
 	if (plan_main(plan, ice_current_snapshot(metadata), n_kept))
 		return -1;
-	json_object_foreach((json_t *)(uintptr_t)refs, name, v) {
+	json_object_foreach((json_t *)(uintptr_t)refs, name, v)
+	{
 		if (strcmp(name, "main") && plan_ref(plan, v))
 			return -1;
 	}
@@ -101,7 +106,8 @@ static void free_plan(struct plan *plan)
 	map_free(plan->on_main, NULL);
 }
 
-/* ids: new array of what goes, oldest first as the metadata has them. new_version: this commit adds one, which counts among the newest. */
+/* ids: new array of what goes, oldest first as the metadata has them. new_version: this commit adds one, which counts
+ * among the newest. */
 static int expirable(const struct ice_table *table, bool new_version, json_t **ids, struct err *err)
 {
 	int64_t n_kept = table->keep.versions_min > 0 ? table->keep.versions_min : 1, current = table->snapshot_id;
@@ -114,16 +120,20 @@ static int expirable(const struct ice_table *table, bool new_version, json_t **i
 	*ids = json_array();
 	if (!*ids)
 		return err_nomem(err);
-	if (!table->has_keep || !gc_enabled(table->metadata) || json_array_size(snapshots) + new_version <= (size_t)n_kept)
+	if (!table->has_keep || !gc_enabled(table->metadata) ||
+	    json_array_size(snapshots) + new_version <= (size_t)n_kept)
 		return 0;
 	n_kept -= new_version && n_kept > 1;
 	if (make_plan(&plan, table->metadata, n_kept))
 		rc = err_nomem(err);
-	json_array_foreach(snapshots, i, v) {
+	json_array_foreach(snapshots, i, v)
+	{
 		int64_t id = json_get_int(v, "snapshot-id", -1);
 
 		/* The parent of the commit under way is kept: a reader that has just loaded the table may hold it. */
-		if (!rc && id != current && !find(plan.kept, id) && json_get_int(v, "timestamp-ms", INT64_MAX) < before_ms && json_array_append_new(*ids, json_integer(id)))
+		if (!rc && id != current && !find(plan.kept, id) &&
+		    json_get_int(v, "timestamp-ms", INT64_MAX) < before_ms &&
+		    json_array_append_new(*ids, json_integer(id)))
 			rc = err_nomem(err);
 	}
 	free_plan(&plan);
@@ -143,7 +153,8 @@ static size_t group(const struct ice_table *table)
 
 static bool same_base(const struct ice_table *table, const json_t *metadata)
 {
-	return !strcmp(json_get_str(metadata, "table-uuid", ""), json_get_str(table->metadata, "table-uuid", "")) && ice_current_snapshot(metadata) == table->snapshot_id;
+	return !strcmp(json_get_str(metadata, "table-uuid", ""), json_get_str(table->metadata, "table-uuid", "")) &&
+	       ice_current_snapshot(metadata) == table->snapshot_id;
 }
 
 int ice_expire_refresh(struct ice_table *table, struct err *err)
@@ -163,7 +174,8 @@ int ice_expire_refresh(struct ice_table *table, struct err *err)
 		return 0;
 	rc = table->catalog->ops->table_load(table->catalog, table->ns, table->name, &fresh, err);
 	if (!rc && !same_base(table, fresh.metadata))
-		rc = err_set(err, ERR_CONFLICT, "table %s: another writer has committed since it was opened; open it again", table->name);
+		rc = err_set(err, ERR_CONFLICT,
+		             "table %s: another writer has committed since it was opened; open it again", table->name);
 	if (!rc)
 		rc = ice_table_adopt(table, &fresh, err);
 	catalog_table_clear(&fresh);
@@ -185,7 +197,8 @@ int ice_expire(struct lake_pending *pending, struct err *err)
 	if (rc)
 		return rc;
 	if (json_array_size(ids))
-		rc = ice_update_push(pending, json_pack("{s:s, s:O}", "action", "remove-snapshots", "snapshot-ids", ids), err);
+		rc = ice_update_push(pending,
+		                     json_pack("{s:s, s:O}", "action", "remove-snapshots", "snapshot-ids", ids), err);
 	json_decref(ids);
 	return rc;
 }

@@ -27,18 +27,23 @@ int ice_fetch(struct store *store, const char *uri, const char *what, char **byt
 	const char *key = store_key(store, uri);
 
 	if (!key)
-		return err_set(err, ERR_IDENTITY, "%s %s lies outside the warehouse %s; open the table with the warehouse it was written to", what, uri, store->root_uri);
+		return err_set(
+			err, ERR_IDENTITY,
+			"%s %s lies outside the warehouse %s; open the table with the warehouse it was written to",
+			what, uri, store->root_uri);
 	return store_get(store, key, MANIFEST_BYTES_MAX, bytes, n, err);
 }
 
-int ice_read_manifest(struct store *store, const struct manifest_info *info, int (*fn)(void *, struct manifest_entry *, struct err *), void *arg, struct err *err)
+int ice_read_manifest(struct store *store, const struct manifest_info *info,
+                      int (*fn)(void *, struct manifest_entry *, struct err *), void *arg, struct err *err)
 {
 	char *bytes = NULL;
 	size_t n = 0;
 	int rc;
 
 	if (info->encrypted)
-		return err_set(err, ERR_UNSUPPORTED, "manifest %s is encrypted; Tarn reads no encrypted tables", info->path);
+		return err_set(err, ERR_UNSUPPORTED, "manifest %s is encrypted; Tarn reads no encrypted tables",
+		               info->path);
 	rc = ice_fetch(store, info->path, "manifest", &bytes, &n, err);
 	if (!rc)
 		rc = manifest_read(str_view(bytes, n), info, fn, arg, err);
@@ -55,13 +60,22 @@ static int inline_manifests(const json_t *snapshot, struct manifest_info **out, 
 
 	if (!infos)
 		return err_nomem(err);
-	json_array_foreach(list, i, v) {
-		infos[i] = (struct manifest_info){ .bytes = -1, .added_snapshot_id = json_get_int(snapshot, "snapshot-id", -1), .n_added = -1, .n_existing = -1, .n_deleted = -1,
-			.rows_added = -1, .rows_existing = -1, .rows_deleted = -1, .first_row_id = -1 };
+	json_array_foreach(list, i, v)
+	{
+		infos[i] = (struct manifest_info){ .bytes = -1,
+			                           .added_snapshot_id = json_get_int(snapshot, "snapshot-id", -1),
+			                           .n_added = -1,
+			                           .n_existing = -1,
+			                           .n_deleted = -1,
+			                           .rows_added = -1,
+			                           .rows_existing = -1,
+			                           .rows_deleted = -1,
+			                           .first_row_id = -1 };
 		infos[i].path = json_is_string(v) ? mem_strdup(json_string_value(v)) : NULL;
 		if (!infos[i].path) {
 			manifest_infos_free(infos, i + 1);
-			return json_is_string(v) ? err_nomem(err) : err_set(err, ERR_CORRUPT, "a snapshot's manifests are not paths");
+			return json_is_string(v) ? err_nomem(err)
+			                         : err_set(err, ERR_CORRUPT, "a snapshot's manifests are not paths");
 		}
 	}
 	*out = infos;
@@ -81,7 +95,8 @@ int ice_read_list(struct store *store, const json_t *snapshot, struct manifest_i
 	if (!uri && json_is_array(json_object_get(snapshot, "manifests")))
 		return inline_manifests(snapshot, out, n, err);
 	if (!uri)
-		return err_set(err, ERR_CORRUPT, "snapshot %lld names no manifest list", (long long)json_get_int(snapshot, "snapshot-id", -1));
+		return err_set(err, ERR_CORRUPT, "snapshot %lld names no manifest list",
+		               (long long)json_get_int(snapshot, "snapshot-id", -1));
 	rc = ice_fetch(store, uri, "manifest list", &bytes, &size, err);
 	if (!rc)
 		rc = manifest_list_read(str_view(bytes, size), uri, out, n, err);

@@ -5,9 +5,10 @@
 
 struct scanning {
 	struct ice_scan *scan;
-	struct map *by_path;                 /* URI -> struct data_file */
+	struct map *by_path; /* URI -> struct data_file */
 	size_t cap_files;
-	struct manifest_entry **dvs; size_t n_dvs, cap_dvs;
+	struct manifest_entry **dvs;
+	size_t n_dvs, cap_dvs;
 };
 
 static int take_data(struct scanning *sc, struct manifest_entry *m, struct err *err)
@@ -15,10 +16,12 @@ static int take_data(struct scanning *sc, struct manifest_entry *m, struct err *
 	struct ice_scan *scan = sc->scan;
 
 	if (m->format != FORMAT_PARQUET)
-		return err_set(err, ERR_UNSUPPORTED, "data file %s is not Parquet; Tarn reads Parquet only", m->file->path);
+		return err_set(err, ERR_UNSUPPORTED, "data file %s is not Parquet; Tarn reads Parquet only",
+		               m->file->path);
 	if (map_get(sc->by_path, str_of(m->file->path)))
 		return err_set(err, ERR_CORRUPT, "the snapshot lists data file %s twice", m->file->path);
-	if (vec_grow(&scan->files, &sc->cap_files, scan->n_files + 1, sizeof *scan->files) || map_put(sc->by_path, str_of(m->file->path), m->file, NULL))
+	if (vec_grow(&scan->files, &sc->cap_files, scan->n_files + 1, sizeof *scan->files) ||
+	    map_put(sc->by_path, str_of(m->file->path), m->file, NULL))
 		return err_nomem(err);
 	scan->files[scan->n_files++] = m->file;
 	m->file = NULL;
@@ -35,7 +38,8 @@ static int take_entry(void *arg, struct manifest_entry *m, struct err *err)
 		return 0;
 	}
 	if (m->encrypted) {
-		rc = err_set(err, ERR_UNSUPPORTED, "file %s is encrypted; Tarn reads no encrypted tables", m->file->path);
+		rc = err_set(err, ERR_UNSUPPORTED, "file %s is encrypted; Tarn reads no encrypted tables",
+		             m->file->path);
 	} else if (m->content == CONTENT_DATA) {
 		rc = take_data(sc, m, err);
 	} else if (entry_is_dv(m)) {
@@ -53,7 +57,8 @@ static int take_entry(void *arg, struct manifest_entry *m, struct err *err)
 	return rc;
 }
 
-/* A vector applies to the data file it names when that is not newer (spec: "Scan Planning"); one of a file that is gone says nothing. */
+/* A vector applies to the data file it names when that is not newer (spec: "Scan Planning"); one of a file that is
+ * gone says nothing. */
 static int attach(struct scanning *sc, const struct manifest_entry *m, struct err *err)
 {
 	struct data_file *file = map_get(sc->by_path, str_of(m->referenced));
@@ -64,11 +69,15 @@ static int attach(struct scanning *sc, const struct manifest_entry *m, struct er
 	if (file->dv.path)
 		return err_set(err, ERR_CORRUPT, "the snapshot has two deletion vectors for data file %s", file->path);
 	if (file->sequence > m->file->sequence)
-		return err_set(err, ERR_CORRUPT, "the deletion vector of data file %s is older than the file", file->path);
+		return err_set(err, ERR_CORRUPT, "the deletion vector of data file %s is older than the file",
+		               file->path);
 	path = mem_strdup(m->file->path);
 	if (!path)
 		return err_nomem(err);
-	file->dv = (struct deletion_vector){ .path = path, .offset = (uint64_t)m->content_offset, .size = (uint64_t)m->content_size, .cardinality = m->file->record_count };
+	file->dv = (struct deletion_vector){ .path = path,
+		                             .offset = (uint64_t)m->content_offset,
+		                             .size = (uint64_t)m->content_size,
+		                             .cardinality = m->file->record_count };
 	return 0;
 }
 
@@ -103,19 +112,23 @@ static int read_fields(const json_t *metadata, const json_t *snapshot, struct ic
 	return ice_fields_read(schema, &scan->fields, &scan->n_fields, err);
 }
 
-static int scan_open(struct store *store, const json_t *metadata, int64_t snapshot_id, struct scanning *sc, struct err *err)
+static int scan_open(struct store *store, const json_t *metadata, int64_t snapshot_id, struct scanning *sc,
+                     struct err *err)
 {
 	int64_t version = json_get_int(metadata, "format-version", -1);
 	const json_t *snapshot = NULL;
 	int rc;
 
 	if (version < 1 || version > 3)
-		return err_set(err, ERR_UNSUPPORTED, "Iceberg format version %lld is not read; Tarn reads 1 to 3", (long long)version);
+		return err_set(err, ERR_UNSUPPORTED, "Iceberg format version %lld is not read; Tarn reads 1 to 3",
+		               (long long)version);
 	sc->scan->snapshot_id = snapshot_id < 0 ? ice_current_snapshot(metadata) : snapshot_id;
 	if (sc->scan->snapshot_id >= 0) {
 		snapshot = ice_snapshot_by_id(metadata, sc->scan->snapshot_id);
 		if (!snapshot)
-			return err_set(err, ERR_NOT_FOUND, "the table has no version (snapshot) %lld; it may have expired", (long long)sc->scan->snapshot_id);
+			return err_set(err, ERR_NOT_FOUND,
+			               "the table has no version (snapshot) %lld; it may have expired",
+			               (long long)sc->scan->snapshot_id);
 	}
 	rc = read_fields(metadata, snapshot, sc->scan, err);
 	if (rc || !snapshot)
@@ -124,7 +137,8 @@ static int scan_open(struct store *store, const json_t *metadata, int64_t snapsh
 	return sc->by_path ? read_snapshot(store, snapshot, sc, err) : err_nomem(err);
 }
 
-int ice_scan_open(struct store *store, const json_t *metadata, int64_t snapshot_id, struct ice_scan **out, struct err *err)
+int ice_scan_open(struct store *store, const json_t *metadata, int64_t snapshot_id, struct ice_scan **out,
+                  struct err *err)
 {
 	struct scanning sc = { .scan = mem_zero(sizeof *sc.scan) };
 	int rc = sc.scan ? scan_open(store, metadata, snapshot_id, &sc, err) : err_nomem(err);

@@ -5,12 +5,18 @@
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
 
-static const struct { const char *name; uint8_t kind; } names[] = {
-	{ "boolean", TYPE_BOOL }, { "int", TYPE_INT32 }, { "long", TYPE_INT64 }, { "float", TYPE_FLOAT32 }, { "double", TYPE_FLOAT64 }, { "string", TYPE_STRING },
-	{ "binary", TYPE_BINARY }, { "uuid", TYPE_UUID }, { "date", TYPE_DATE }, { "time", TYPE_TIME }, { "timestamp", TYPE_TIMESTAMP }, { "timestamptz", TYPE_TIMESTAMPTZ },
+static const struct {
+	const char *name;
+	uint8_t kind;
+} names[] = {
+	{ "boolean", TYPE_BOOL },  { "int", TYPE_INT32 },           { "long", TYPE_INT64 },
+	{ "float", TYPE_FLOAT32 }, { "double", TYPE_FLOAT64 },      { "string", TYPE_STRING },
+	{ "binary", TYPE_BINARY }, { "uuid", TYPE_UUID },           { "date", TYPE_DATE },
+	{ "time", TYPE_TIME },     { "timestamp", TYPE_TIMESTAMP }, { "timestamptz", TYPE_TIMESTAMPTZ },
 };
 
-/* TYPE_NONE for what the lake does not know (struct, map, variant, nested lists...): such columns of foreign tables are left to the reader. */
+/* TYPE_NONE for what the lake does not know (struct, map, variant, nested lists...): such columns of foreign tables
+ * are left to the reader. */
 static struct type primitive(const json_t *json)
 {
 	const char *text = json_is_string(json) ? json_string_value(json) : "";
@@ -20,7 +26,8 @@ static struct type primitive(const json_t *json)
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (!strcmp(text, names[i].name))
 			return (struct type){ .kind = names[i].kind };
-	if (sscanf(text, "decimal( %u , %u %c", &precision, &scale, &end) == 3 && end == ')' && precision >= 1 && precision <= 38 && scale <= precision)
+	if (sscanf(text, "decimal( %u , %u %c", &precision, &scale, &end) == 3 && end == ')' && precision >= 1 &&
+	    precision <= 38 && scale <= precision)
 		return (struct type){ .kind = TYPE_DECIMAL, .precision = (uint8_t)precision, .scale = (uint8_t)scale };
 	return (struct type){ .kind = TYPE_NONE };
 }
@@ -46,7 +53,8 @@ static bool is_identifier(const json_t *schema, int64_t id)
 	const json_t *ids = json_object_get(schema, "identifier-field-ids"), *v;
 	size_t i;
 
-	json_array_foreach(ids, i, v) {
+	json_array_foreach(ids, i, v)
+	{
 		if (json_integer_value(v) == id)
 			return true;
 	}
@@ -83,7 +91,8 @@ int ice_fields_read(const json_t *schema, struct lake_field **out, size_t *n, st
 	fields = mem_array(count + 1, sizeof *fields);
 	if (!fields)
 		return err_nomem(err);
-	json_array_foreach(list, i, v) {
+	json_array_foreach(list, i, v)
+	{
 		rc = read_field(schema, v, &fields[i], err);
 		if (rc)
 			break;
@@ -103,12 +112,14 @@ static json_t *type_json(struct type type, int32_t elem_id)
 
 	if (type.kind != TYPE_LIST)
 		return json_string(type_text(type, text));
-	return json_pack("{s:s, s:i, s:s, s:b}", "type", "list", "element-id", (int)elem_id, "element", type_text(type_elem(type), text), "element-required", 0);
+	return json_pack("{s:s, s:i, s:s, s:b}", "type", "list", "element-id", (int)elem_id, "element",
+	                 type_text(type_elem(type), text), "element-required", 0);
 }
 
 json_t *ice_field_json(const struct lake_field *field)
 {
-	json_t *json = json_pack("{s:i, s:s, s:b, s:o}", "id", (int)field->id, "name", field->name, "required", (int)field->required, "type", type_json(field->type, field->elem_id));
+	json_t *json = json_pack("{s:i, s:s, s:b, s:o}", "id", (int)field->id, "name", field->name, "required",
+	                         (int)field->required, "type", type_json(field->type, field->elem_id));
 
 	if (json && field->doc && json_set_str(json, "doc", str_of(field->doc))) {
 		json_decref(json);
@@ -122,7 +133,8 @@ const json_t *ice_schema_by_id(const json_t *metadata, int64_t schema_id)
 	const json_t *list = json_object_get(metadata, "schemas"), *v;
 	size_t i;
 
-	json_array_foreach(list, i, v) {
+	json_array_foreach(list, i, v)
+	{
 		if (json_get_int(v, "schema-id", -1) == schema_id)
 			return v;
 	}
@@ -144,7 +156,8 @@ static json_t *create_schema(const struct lake_create *create)
 			field.elem_id = next++;
 		if (field.identifier) /* key columns must be required (spec: "Identifier Field IDs") */
 			field.required = true;
-		ok = !json_array_append_new(fields, ice_field_json(&field)) && (!field.identifier || !json_array_append_new(keys, json_integer(field.id)));
+		ok = !json_array_append_new(fields, ice_field_json(&field)) &&
+		     (!field.identifier || !json_array_append_new(keys, json_integer(field.id)));
 	}
 	schema = ok ? json_pack("{s:s, s:i, s:O}", "type", "struct", "schema-id", 0, "fields", fields) : NULL;
 	if (schema && json_array_size(keys) && json_object_set(schema, "identifier-field-ids", keys)) {
@@ -161,12 +174,15 @@ static json_t *create_request(const char *name, const struct lake_create *create
 	json_t *schema = create_schema(create), *properties = json_object(), *request;
 	bool ok = schema && properties;
 
-	ok = ok && !json_set_str(properties, "format-version", create->format_version >= 3 ? STR_LIT("3") : STR_LIT("2"));
+	ok = ok &&
+	     !json_set_str(properties, "format-version", create->format_version >= 3 ? STR_LIT("3") : STR_LIT("2"));
 	for (size_t i = 0; ok && i < create->n_properties; i++)
 		if (create->properties[i].value)
 			ok = !json_set_str(properties, create->properties[i].key, str_of(create->properties[i].value));
-	request = ok ? json_pack("{s:s, s:O, s:{s:i, s:[]}, s:{s:i, s:[]}, s:b, s:O}", "name", name, "schema", schema, "partition-spec", "spec-id", 0, "fields",
-	                         "write-order", "order-id", 0, "fields", "stage-create", 0, "properties", properties) : NULL;
+	request = ok ? json_pack("{s:s, s:O, s:{s:i, s:[]}, s:{s:i, s:[]}, s:b, s:O}", "name", name, "schema", schema,
+	                         "partition-spec", "spec-id", 0, "fields", "write-order", "order-id", 0, "fields",
+	                         "stage-create", 0, "properties", properties)
+	             : NULL;
 	json_decref(schema);
 	json_decref(properties);
 	return request;
@@ -196,7 +212,8 @@ static int make_namespace(struct catalog *catalog, const char *ns, struct err *e
 	return rc;
 }
 
-int ice_create(struct catalog *catalog, struct store *store, const char *ns, const char *name, const struct lake_create *create, struct err *err)
+int ice_create(struct catalog *catalog, struct store *store, const char *ns, const char *name,
+               const struct lake_create *create, struct err *err)
 {
 	struct catalog_table made = { 0 };
 	json_t *request;
@@ -204,7 +221,8 @@ int ice_create(struct catalog *catalog, struct store *store, const char *ns, con
 
 	(void)store;
 	if (create->format_version != 2 && create->format_version != 3)
-		return err_set(err, ERR_USAGE, "table %s: Iceberg format version %d cannot be created; use 2 or 3", name, create->format_version);
+		return err_set(err, ERR_USAGE, "table %s: Iceberg format version %d cannot be created; use 2 or 3",
+		               name, create->format_version);
 	rc = make_namespace(catalog, ns, err);
 	if (rc)
 		return rc;

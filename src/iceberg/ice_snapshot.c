@@ -1,7 +1,9 @@
-/* src/iceberg/ice_snapshot.c — requirements and updates of one commit: schema, snapshot with its summary, main, properties.
+/* src/iceberg/ice_snapshot.c — requirements and updates of one commit: schema, snapshot with its summary, main,
+ * properties.
  *
- * Summary keys are those of the Iceberg specification ("Snapshot Summary Optional Fields"), counted as iceberg-java counts: a vector is a delete file, its rows are position deletes,
- * its size is its blob. Totals come from the live entries, so a foreign writer that left them out does not break the chain. */
+ * Summary keys are those of the Iceberg specification ("Snapshot Summary Optional Fields"), counted as iceberg-java
+ * counts: a vector is a delete file, its rows are position deletes, its size is its blob. Totals come from the live
+ * entries, so a foreign writer that left them out does not break the chain. */
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -23,15 +25,27 @@ static int requirements(struct lake_pending *p, const struct lake_change *change
 	json_t *base = p->table->snapshot_id < 0 ? json_null() : json_integer(p->table->snapshot_id);
 	int rc;
 
-	rc = require(p, json_pack("{s:s, s:s}", "type", "assert-table-uuid", "uuid", json_get_str(metadata, "table-uuid", "")), err);
+	rc = require(
+		p,
+		json_pack("{s:s, s:s}", "type", "assert-table-uuid", "uuid", json_get_str(metadata, "table-uuid", "")),
+		err);
 	if (!rc)
-		rc = require(p, json_pack("{s:s, s:s, s:O}", "type", "assert-ref-snapshot-id", "ref", "main", "snapshot-id", base), err);
+		rc = require(p,
+		             json_pack("{s:s, s:s, s:O}", "type", "assert-ref-snapshot-id", "ref", "main",
+		                       "snapshot-id", base),
+		             err);
 	json_decref(base);
 	if (rc || change->n_add_fields == 0)
 		return rc;
-	rc = require(p, json_pack("{s:s, s:I}", "type", "assert-current-schema-id", "current-schema-id", (json_int_t)json_get_int(metadata, "current-schema-id", 0)), err);
+	rc = require(p,
+	             json_pack("{s:s, s:I}", "type", "assert-current-schema-id", "current-schema-id",
+	                       (json_int_t)json_get_int(metadata, "current-schema-id", 0)),
+	             err);
 	if (!rc)
-		rc = require(p, json_pack("{s:s, s:I}", "type", "assert-last-assigned-field-id", "last-assigned-field-id", (json_int_t)json_get_int(metadata, "last-column-id", 0)), err);
+		rc = require(p,
+		             json_pack("{s:s, s:I}", "type", "assert-last-assigned-field-id", "last-assigned-field-id",
+		                       (json_int_t)json_get_int(metadata, "last-column-id", 0)),
+		             err);
 	return rc;
 }
 
@@ -41,7 +55,8 @@ static int64_t highest_schema_id(const json_t *metadata)
 	int64_t highest = 0;
 	size_t i;
 
-	json_array_foreach(json_object_get(metadata, "schemas"), i, v) {
+	json_array_foreach(json_object_get(metadata, "schemas"), i, v)
+	{
 		if (json_get_int(v, "schema-id", 0) > highest)
 			highest = json_get_int(v, "schema-id", 0);
 	}
@@ -52,7 +67,10 @@ static int64_t highest_schema_id(const json_t *metadata)
 static int check_ids(const struct lake_field *given, const struct lake_field *planned, struct err *err)
 {
 	if ((given->id && given->id != planned->id) || (given->elem_id && given->elem_id != planned->elem_id))
-		return err_set(err, ERR_CONFLICT, "column %s was planned with field id %d, but %d is next: the schema has changed; open the table again", given->name, given->id, planned->id);
+		return err_set(
+			err, ERR_CONFLICT,
+			"column %s was planned with field id %d, but %d is next: the schema has changed; open the table again",
+			given->name, given->id, planned->id);
 	return 0;
 }
 
@@ -92,14 +110,19 @@ static int schema_updates(struct lake_pending *p, const struct lake_change *chan
 	*schema_id = json_get_int(p->schema, "schema-id", 0);
 	if (change->n_add_fields == 0)
 		return 0;
-	*schema_id = highest_schema_id(p->table->metadata) + 1; /* what the catalog will give: no older schema has the new ids */
+	/* what the catalog will give: no older schema has the new ids */
+	*schema_id = highest_schema_id(p->table->metadata) + 1;
 	schema = json_copy((json_t *)(uintptr_t)p->schema);
 	fields = json_copy(json_object_get(p->schema, "fields"));
-	rc = schema && fields && !json_set_int(schema, "schema-id", *schema_id) ? append_fields(p, change, fields, err) : err_nomem(err);
+	rc = schema && fields && !json_set_int(schema, "schema-id", *schema_id) ? append_fields(p, change, fields, err)
+	                                                                        : err_nomem(err);
 	if (!rc && json_object_set(schema, "fields", fields))
 		rc = err_nomem(err);
 	if (!rc)
-		rc = ice_update_push(p, json_pack("{s:s, s:O, s:I}", "action", "add-schema", "schema", schema, "last-column-id", (json_int_t)last_field_id(p, change)), err);
+		rc = ice_update_push(p,
+		                     json_pack("{s:s, s:O, s:I}", "action", "add-schema", "schema", schema,
+		                               "last-column-id", (json_int_t)last_field_id(p, change)),
+		                     err);
 	if (!rc)
 		rc = ice_update_push(p, json_pack("{s:s, s:i}", "action", "set-current-schema", "schema-id", -1), err);
 	json_decref(schema);
@@ -108,7 +131,9 @@ static int schema_updates(struct lake_pending *p, const struct lake_change *chan
 }
 
 /* What a commit adds and removes, by kind. */
-struct counts { int64_t files, rows, bytes, dvs, delete_files, position_deletes, equality_deletes; };
+struct counts {
+	int64_t files, rows, bytes, dvs, delete_files, position_deletes, equality_deletes;
+};
 
 static void count(struct counts *c, const struct manifest_entry *m)
 {
@@ -147,21 +172,22 @@ static int put(json_t *summary, const char *key, int64_t n)
 	return json_set_str(summary, key, str_of(text));
 }
 
-static int put_some(json_t *summary, const char *key, int64_t n)
-{
-	return n ? put(summary, key, n) : 0;
-}
+static int put_some(json_t *summary, const char *key, int64_t n) { return n ? put(summary, key, n) : 0; }
 
 static int put_counts(json_t *s, const struct counts *a, const struct counts *r, const struct ice_totals *t)
 {
-	return put(s, "added-data-files", a->files) || put(s, "deleted-data-files", r->files) || put(s, "added-records", a->rows) || put(s, "deleted-records", r->rows) ||
-	       put_some(s, "added-delete-files", a->delete_files) || put_some(s, "removed-delete-files", r->delete_files) ||
-	       put_some(s, "added-dvs", a->dvs) || put_some(s, "removed-dvs", r->dvs) ||
-	       put_some(s, "added-position-deletes", a->position_deletes) || put_some(s, "removed-position-deletes", r->position_deletes) ||
-	       put_some(s, "removed-equality-deletes", r->equality_deletes) ||
-	       put(s, "added-files-size", a->bytes) || put(s, "removed-files-size", r->bytes) || put(s, "changed-partition-count", 1) ||
-	       put(s, "total-data-files", t->data_files) || put(s, "total-delete-files", t->delete_files) || put(s, "total-records", t->records) ||
-	       put(s, "total-files-size", t->bytes) || put(s, "total-position-deletes", t->position_deletes) || put(s, "total-equality-deletes", t->equality_deletes);
+	return put(s, "added-data-files", a->files) || put(s, "deleted-data-files", r->files) ||
+	       put(s, "added-records", a->rows) || put(s, "deleted-records", r->rows) ||
+	       put_some(s, "added-delete-files", a->delete_files) ||
+	       put_some(s, "removed-delete-files", r->delete_files) || put_some(s, "added-dvs", a->dvs) ||
+	       put_some(s, "removed-dvs", r->dvs) || put_some(s, "added-position-deletes", a->position_deletes) ||
+	       put_some(s, "removed-position-deletes", r->position_deletes) ||
+	       put_some(s, "removed-equality-deletes", r->equality_deletes) || put(s, "added-files-size", a->bytes) ||
+	       put(s, "removed-files-size", r->bytes) || put(s, "changed-partition-count", 1) ||
+	       put(s, "total-data-files", t->data_files) || put(s, "total-delete-files", t->delete_files) ||
+	       put(s, "total-records", t->records) || put(s, "total-files-size", t->bytes) ||
+	       put(s, "total-position-deletes", t->position_deletes) ||
+	       put(s, "total-equality-deletes", t->equality_deletes);
 }
 
 static json_t *summary(struct lake_pending *p, const struct lake_change *change)
@@ -176,8 +202,8 @@ static json_t *summary(struct lake_pending *p, const struct lake_change *change)
 		count(&added, p->dvs[i]->m), ice_totals_add(&p->totals, p->dvs[i]->m, 1);
 	for (size_t i = 0; i < p->n_gone; i++)
 		count(&removed, p->gone[i]->m), ice_totals_add(&p->totals, p->gone[i]->m, -1);
-	ok = ok && !json_set_str(s, "operation", str_of(operation(change, &added, &removed))) && !put_counts(s, &added, &removed, &p->totals) &&
-	     !json_set_str(s, "engine-name", STR_LIT("tarn"));
+	ok = ok && !json_set_str(s, "operation", str_of(operation(change, &added, &removed))) &&
+	     !put_counts(s, &added, &removed, &p->totals) && !json_set_str(s, "engine-name", STR_LIT("tarn"));
 #ifdef TARN_VERSION
 	ok = ok && !json_set_str(s, "engine-version", STR_LIT(TARN_VERSION));
 #endif
@@ -197,8 +223,9 @@ static json_t *snapshot(struct lake_pending *p, const struct lake_change *change
 
 	if (!what)
 		return NULL;
-	s = json_pack("{s:I, s:I, s:I, s:s, s:O, s:I}", "sequence-number", (json_int_t)p->sequence, "snapshot-id", (json_int_t)p->snapshot_id, "timestamp-ms", (json_int_t)p->timestamp_ms,
-	              "manifest-list", p->list, "summary", what, "schema-id", (json_int_t)schema_id);
+	s = json_pack("{s:I, s:I, s:I, s:s, s:O, s:I}", "sequence-number", (json_int_t)p->sequence, "snapshot-id",
+	              (json_int_t)p->snapshot_id, "timestamp-ms", (json_int_t)p->timestamp_ms, "manifest-list", p->list,
+	              "summary", what, "schema-id", (json_int_t)schema_id);
 	json_decref(what);
 	ok = s && (p->table->snapshot_id < 0 || !json_set_int(s, "parent-snapshot-id", p->table->snapshot_id));
 	if (ok && p->table->format_version >= 3)
@@ -215,14 +242,16 @@ static json_t *main_ref(struct lake_pending *p)
 	const json_t *now = json_object_get(json_object_get(p->table->metadata, "refs"), "main");
 	json_t *update = json_is_object(now) ? json_copy((json_t *)(uintptr_t)now) : json_object();
 
-	if (update && !json_set_str(update, "action", STR_LIT("set-snapshot-ref")) && !json_set_str(update, "ref-name", STR_LIT("main")) &&
-	    !json_set_str(update, "type", STR_LIT("branch")) && !json_set_int(update, "snapshot-id", p->snapshot_id))
+	if (update && !json_set_str(update, "action", STR_LIT("set-snapshot-ref")) &&
+	    !json_set_str(update, "ref-name", STR_LIT("main")) && !json_set_str(update, "type", STR_LIT("branch")) &&
+	    !json_set_int(update, "snapshot-id", p->snapshot_id))
 		return update;
 	json_decref(update);
 	return NULL;
 }
 
-static int snapshot_updates(struct lake_pending *p, const struct lake_change *change, int64_t schema_id, struct err *err)
+static int snapshot_updates(struct lake_pending *p, const struct lake_change *change, int64_t schema_id,
+                            struct err *err)
 {
 	json_t *value = snapshot(p, change, schema_id);
 	int rc;
@@ -239,11 +268,13 @@ static bool set_metadata_versions(struct lake_pending *p, json_t *set)
 	const json_t *now = json_object_get(p->table->metadata, "properties");
 	char text[24];
 
-	if (!p->table->has_keep || p->table->keep.metadata_versions <= 0 || json_has(now, "write.metadata.previous-versions-max") ||
+	if (!p->table->has_keep || p->table->keep.metadata_versions <= 0 ||
+	    json_has(now, "write.metadata.previous-versions-max") ||
 	    json_has(now, "write.metadata.delete-after-commit.enabled"))
 		return true;
 	snprintf(text, sizeof text, "%d", p->table->keep.metadata_versions);
-	return !json_set_str(set, "write.metadata.previous-versions-max", str_of(text)) && !json_set_str(set, "write.metadata.delete-after-commit.enabled", STR_LIT("true"));
+	return !json_set_str(set, "write.metadata.previous-versions-max", str_of(text)) &&
+	       !json_set_str(set, "write.metadata.delete-after-commit.enabled", STR_LIT("true"));
 }
 
 static int property_updates(struct lake_pending *p, const struct lake_change *change, struct err *err)
@@ -266,7 +297,8 @@ static int property_updates(struct lake_pending *p, const struct lake_change *ch
 	if (!rc && json_object_size(set))
 		rc = ice_update_push(p, json_pack("{s:s, s:O}", "action", "set-properties", "updates", set), err);
 	if (!rc && json_array_size(removed))
-		rc = ice_update_push(p, json_pack("{s:s, s:O}", "action", "remove-properties", "removals", removed), err);
+		rc = ice_update_push(p, json_pack("{s:s, s:O}", "action", "remove-properties", "removals", removed),
+		                     err);
 	json_decref(set);
 	json_decref(removed);
 	return rc;

@@ -1,12 +1,10 @@
-/* src/iceberg/ice_table.c — opening an Iceberg table for its one writer: metadata, live entries grouped by manifest; accessors. */
+/* src/iceberg/ice_table.c — opening an Iceberg table for its one writer: metadata, live entries grouped by manifest;
+ * accessors. */
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
 #include "iceberg/ice_vectors.h"
 
-static struct ice_table *of(const struct lake_table *table)
-{
-	return (struct ice_table *)(uintptr_t)table;
-}
+static struct ice_table *of(const struct lake_table *table) { return (struct ice_table *)(uintptr_t)table; }
 
 struct ice_entry *ice_entry_new(struct manifest_entry *m)
 {
@@ -46,9 +44,7 @@ void ice_totals_add(struct ice_totals *totals, const struct manifest_entry *m, i
 		totals->delete_files += sign;
 		totals->position_deletes += rows;
 		break;
-	default:
-		totals->delete_files += sign;
-		totals->equality_deletes += rows;
+	default: totals->delete_files += sign; totals->equality_deletes += rows;
 	}
 }
 
@@ -58,7 +54,8 @@ static bool spec_is_unpartitioned(const json_t *metadata, int64_t spec_id)
 	const json_t *specs = json_object_get(metadata, "partition-specs"), *spec;
 	size_t i;
 
-	json_array_foreach(specs, i, spec) {
+	json_array_foreach(specs, i, spec)
+	{
 		if (json_get_int(spec, "spec-id", -1) == spec_id)
 			return json_array_size(json_object_get(spec, "fields")) == 0;
 	}
@@ -70,9 +67,15 @@ static int check_metadata(const struct ice_table *table, const json_t *metadata,
 	int64_t version = json_get_int(metadata, "format-version", -1);
 
 	if (version != 2 && version != 3)
-		return err_set(err, ERR_UNSUPPORTED, "table %s has Iceberg format version %lld; Tarn writes 2 and 3 (upgrade the table first)", table->name, (long long)version);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"table %s has Iceberg format version %lld; Tarn writes 2 and 3 (upgrade the table first)",
+			table->name, (long long)version);
 	if (!spec_is_unpartitioned(metadata, json_get_int(metadata, "default-spec-id", -1)))
-		return err_set(err, ERR_UNSUPPORTED, "table %s is partitioned; Tarn writes unpartitioned tables (replace its partition spec by an empty one)", table->name);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"table %s is partitioned; Tarn writes unpartitioned tables (replace its partition spec by an empty one)",
+			table->name);
 	if (!ice_schema_by_id(metadata, json_get_int(metadata, "current-schema-id", -1)))
 		return err_set(err, ERR_CORRUPT, "table %s: its metadata lacks the current schema", table->name);
 	if (!*json_get_str(metadata, "location", "") || !*json_get_str(metadata, "table-uuid", ""))
@@ -89,7 +92,9 @@ int ice_table_adopt(struct ice_table *table, struct catalog_table *from, struct 
 
 	rc = check_metadata(table, from->metadata, err);
 	if (!rc)
-		rc = ice_fields_read(ice_schema_by_id(from->metadata, json_get_int(from->metadata, "current-schema-id", -1)), &fields, &n_fields, err);
+		rc = ice_fields_read(
+			ice_schema_by_id(from->metadata, json_get_int(from->metadata, "current-schema-id", -1)),
+			&fields, &n_fields, err);
 	if (rc)
 		return rc;
 	location = mem_strdup(json_get_str(from->metadata, "location", ""));
@@ -119,9 +124,11 @@ int ice_table_adopt(struct ice_table *table, struct catalog_table *from, struct 
 /* One manifest's live entries, and all vectors, for linking. */
 struct loading {
 	struct ice_table *table;
-	struct ice_entry **live; size_t n, cap;     /* of the manifest being read */
-	struct ice_entry **deletes; size_t n_deletes, cap_deletes;
-	struct manifest_info count;                 /* of version 1 lists, which do not say */
+	struct ice_entry **live;
+	size_t n, cap; /* of the manifest being read */
+	struct ice_entry **deletes;
+	size_t n_deletes, cap_deletes;
+	struct manifest_info count; /* of version 1 lists, which do not say */
 };
 
 static void count_read(struct manifest_info *count, const struct manifest_entry *m)
@@ -146,7 +153,9 @@ static int take_data(struct loading *load, struct ice_entry *entry, struct err *
 	struct manifest_entry *m = entry->m;
 
 	if (m->format != FORMAT_PARQUET)
-		return err_set(err, ERR_UNSUPPORTED, "data file %s is not Parquet; Tarn writes to tables of Parquet files only", m->file->path);
+		return err_set(err, ERR_UNSUPPORTED,
+		               "data file %s is not Parquet; Tarn writes to tables of Parquet files only",
+		               m->file->path);
 	if (map_get(table->by_path, str_of(m->file->path)))
 		return err_set(err, ERR_CORRUPT, "table %s lists data file %s twice", table->name, m->file->path);
 	if (vec_grow(&table->entries, &table->cap_entries, table->n_files + 1, sizeof *table->entries) ||
@@ -173,9 +182,11 @@ static int take_entry(void *arg, struct manifest_entry *m, struct err *err)
 	if (!entry)
 		return err_nomem(err);
 	if (m->encrypted)
-		rc = err_set(err, ERR_UNSUPPORTED, "file %s is encrypted; Tarn reads no encrypted tables", m->file->path);
+		rc = err_set(err, ERR_UNSUPPORTED, "file %s is encrypted; Tarn reads no encrypted tables",
+		             m->file->path);
 	else if (vec_grow(&load->live, &load->cap, load->n + 1, sizeof *load->live) ||
-	         (m->content != CONTENT_DATA && vec_grow(&load->deletes, &load->cap_deletes, load->n_deletes + 1, sizeof *load->deletes)))
+	         (m->content != CONTENT_DATA &&
+	          vec_grow(&load->deletes, &load->cap_deletes, load->n_deletes + 1, sizeof *load->deletes)))
 		rc = err_nomem(err);
 	else if (m->content == CONTENT_DATA)
 		rc = take_data(load, entry, err);
@@ -192,7 +203,8 @@ static int take_entry(void *arg, struct manifest_entry *m, struct err *err)
 
 static void fill_counts(struct manifest_info *info, const struct manifest_info *count)
 {
-	if (info->n_added >= 0 && info->n_existing >= 0 && info->n_deleted >= 0 && info->rows_added >= 0 && info->rows_existing >= 0 && info->rows_deleted >= 0)
+	if (info->n_added >= 0 && info->n_existing >= 0 && info->n_deleted >= 0 && info->rows_added >= 0 &&
+	    info->rows_existing >= 0 && info->rows_deleted >= 0)
 		return;
 	info->n_added = count->n_added;
 	info->n_existing = count->n_existing;
@@ -208,7 +220,10 @@ static int load_manifest(struct loading *load, struct manifest_info *info, struc
 	int rc;
 
 	if (!spec_is_unpartitioned(table->metadata, info->spec_id))
-		return err_set(err, ERR_UNSUPPORTED, "table %s holds files of partition spec %d; Tarn writes unpartitioned tables (rewrite those files first)", table->name, info->spec_id);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"table %s holds files of partition spec %d; Tarn writes unpartitioned tables (rewrite those files first)",
+			table->name, info->spec_id);
 	load->n = 0;
 	load->count = (struct manifest_info){ 0 };
 	rc = ice_read_manifest(table->store, info, take_entry, load, err);
@@ -231,7 +246,10 @@ static int set_vector(struct data_file *file, const struct manifest_entry *m, st
 	if (!path)
 		return err_nomem(err);
 	mem_free(file->dv.path);
-	file->dv = (struct deletion_vector){ .path = path, .offset = (uint64_t)m->content_offset, .size = (uint64_t)m->content_size, .cardinality = m->file->record_count };
+	file->dv = (struct deletion_vector){ .path = path,
+		                             .offset = (uint64_t)m->content_offset,
+		                             .size = (uint64_t)m->content_size,
+		                             .cardinality = m->file->record_count };
 	return 0;
 }
 
@@ -251,7 +269,8 @@ static int link_vectors(struct loading *load, struct err *err)
 		if (!data)
 			continue;
 		if (data->link)
-			return err_set(err, ERR_CORRUPT, "table %s has two deletion vectors for data file %s", table->name, data->m->file->path);
+			return err_set(err, ERR_CORRUPT, "table %s has two deletion vectors for data file %s",
+			               table->name, data->m->file->path);
 		entry->link = data;
 		data->link = entry;
 		rc = set_vector(data->m->file, entry->m, err);
@@ -285,7 +304,8 @@ static int load_current(struct ice_table *table, struct err *err)
 	if (!rc)
 		rc = link_vectors(&load, err);
 	if (!rc)
-		rc = ice_version_add(table, table->snapshot_id, json_get_str(snapshot, "manifest-list", NULL), manifests, n, err);
+		rc = ice_version_add(table, table->snapshot_id, json_get_str(snapshot, "manifest-list", NULL),
+		                     manifests, n, err);
 	if (!rc)
 		table->current = table->versions[table->n_versions - 1];
 	for (size_t i = 0; i < done; i++)
@@ -334,7 +354,8 @@ static void close_table(struct lake_table *table)
 	mem_free(t);
 }
 
-static int open_table(struct catalog *catalog, struct store *store, const char *ns, const char *name, const struct lake_keep *keep, struct lake_table **out, struct err *err)
+static int open_table(struct catalog *catalog, struct store *store, const char *ns, const char *name,
+                      const struct lake_keep *keep, struct lake_table **out, struct err *err)
 {
 	struct ice_table *table = mem_zero(sizeof *table);
 	struct catalog_table loaded = { 0 };
@@ -394,7 +415,10 @@ static struct data_file *const *files(const struct lake_table *table, size_t *n)
 
 static void part(struct lake_pending *pending, struct catalog_commit *out)
 {
-	*out = (struct catalog_commit){ .namespace_ = pending->table->ns, .table = pending->table->name, .requirements = pending->requirements, .updates = pending->updates };
+	*out = (struct catalog_commit){ .namespace_ = pending->table->ns,
+		                        .table = pending->table->name,
+		                        .requirements = pending->requirements,
+		                        .updates = pending->updates };
 }
 
 static const char *summary(const struct lake_table *table, const char *key)
@@ -402,9 +426,11 @@ static const char *summary(const struct lake_table *table, const char *key)
 	const json_t *snapshots = json_object_get(of(table)->metadata, "snapshots"), *snapshot;
 	size_t i;
 
-	json_array_foreach((json_t *)snapshots, i, snapshot)
-		if (json_get_int(snapshot, "snapshot-id", -1) == of(table)->snapshot_id)
-			return json_get_str(json_object_get(snapshot, "summary"), key, NULL);
+	json_array_foreach(
+		(json_t *)snapshots, i,
+		snapshot) if (json_get_int(snapshot, "snapshot-id", -1) ==
+	                      of(table)->snapshot_id) return json_get_str(json_object_get(snapshot, "summary"), key,
+	                                                                  NULL);
 	return NULL;
 }
 

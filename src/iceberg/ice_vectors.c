@@ -8,7 +8,10 @@
 #include "iceberg/puffin.h"
 
 /* A vector's place in the file. */
-struct slot { size_t bytes; size_t vector; };
+struct slot {
+	size_t bytes;
+	size_t vector;
+};
 
 static int by_bytes(const void *a, const void *b)
 {
@@ -34,8 +37,9 @@ static int put_in_order(struct lake_vector *vectors, size_t n, struct slot *slot
 	return rc;
 }
 
-/* Rising in size, one byte between two: DuckDB 1.5 caches file contents in blocks, joins blocks whose gap is smaller than the read, and then takes the beginning of the joined block for
- * what was asked. In this order no read finds such a neighbour; readers that go by offset do not care. */
+/* Rising in size, one byte between two: DuckDB 1.5 caches file contents in blocks, joins blocks whose gap is smaller
+ * than the read, and then takes the beginning of the joined block for what was asked. In this order no read finds
+ * such a neighbour; readers that go by offset do not care. */
 static int add_all(struct puffin *puffin, struct lake_vector *vectors, size_t n, const char *uri, struct err *err)
 {
 	struct slot *slots = mem_array(n + 1, sizeof *slots);
@@ -47,7 +51,8 @@ static int add_all(struct puffin *puffin, struct lake_vector *vectors, size_t n,
 		if (i > 0)
 			wbuf_put_u8(&puffin->bytes, 0);
 		vector->out.cardinality = bitmap_cardinality(vector->bitmap);
-		rc = puffin_add_dv(puffin, vector->data_path, vector->bitmap, &vector->out.offset, &vector->out.size, err);
+		rc = puffin_add_dv(puffin, vector->data_path, vector->bitmap, &vector->out.offset, &vector->out.size,
+		                   err);
 		if (!rc && !(vector->out.path = mem_strdup(uri)))
 			rc = err_nomem(err);
 	}
@@ -55,7 +60,8 @@ static int add_all(struct puffin *puffin, struct lake_vector *vectors, size_t n,
 	return rc ? rc : puffin_finish(puffin, err);
 }
 
-int ice_write_vectors(struct lake_table *table, struct store *store, struct lake_vector *vectors, size_t n, struct err *err)
+int ice_write_vectors(struct lake_table *table, struct store *store, struct lake_vector *vectors, size_t n,
+                      struct err *err)
 {
 	struct puffin puffin;
 	char uri[1200], uuid[37];
@@ -66,7 +72,8 @@ int ice_write_vectors(struct lake_table *table, struct store *store, struct lake
 	snprintf(uri, sizeof uri, "%.1000s/data/%s-deletes.puffin", table->ops->location(table), uuid);
 	key = store_key(store, uri);
 	if (!key)
-		return err_set(err, ERR_IDENTITY, "table location %s is not inside the warehouse %s", table->ops->location(table), store->root_uri);
+		return err_set(err, ERR_IDENTITY, "table location %s is not inside the warehouse %s",
+		               table->ops->location(table), store->root_uri);
 	puffin_init(&puffin);
 	rc = add_all(&puffin, vectors, n, uri, err);
 	if (!rc)
@@ -79,7 +86,8 @@ int ice_write_vectors(struct lake_table *table, struct store *store, struct lake
 	return rc;
 }
 
-int ice_read_vector(struct store *store, const char *data_path, const struct deletion_vector *dv, struct bitmap **out, struct err *err)
+int ice_read_vector(struct store *store, const char *data_path, const struct deletion_vector *dv, struct bitmap **out,
+                    struct err *err)
 {
 	const char *key = store_key(store, dv->path);
 	char *blob;
@@ -87,9 +95,11 @@ int ice_read_vector(struct store *store, const char *data_path, const struct del
 	int rc;
 
 	if (!key)
-		return err_set(err, ERR_IDENTITY, "deletion vector %s of %s is not inside the warehouse %s", dv->path, data_path, store->root_uri);
+		return err_set(err, ERR_IDENTITY, "deletion vector %s of %s is not inside the warehouse %s", dv->path,
+		               data_path, store->root_uri);
 	if (dv->size > BITMAP_BYTES_MAX)
-		return err_set(err, ERR_LIMIT, "deletion vector %s of %s has %llu bytes", dv->path, data_path, (unsigned long long)dv->size);
+		return err_set(err, ERR_LIMIT, "deletion vector %s of %s has %llu bytes", dv->path, data_path,
+		               (unsigned long long)dv->size);
 	rc = store_get_range(store, key, dv->offset, dv->size, &blob, &n, err);
 	if (rc)
 		return rc;

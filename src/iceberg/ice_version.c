@@ -1,4 +1,5 @@
-/* src/iceberg/ice_version.c — versions, manifests and file names in memory, counted; what nobody reaches any more becomes garbage. */
+/* src/iceberg/ice_version.c — versions, manifests and file names in memory, counted; what nobody reaches any more
+ * becomes garbage. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
@@ -72,7 +73,8 @@ void ice_manifest_unref(struct ice_table *table, struct ice_manifest *manifest, 
 		manifest_free(table, manifest, collect);
 }
 
-struct ice_manifest *ice_manifest_make(struct ice_table *table, const struct manifest_info *info, struct ice_entry *const *live, size_t n_live, struct err *err)
+struct ice_manifest *ice_manifest_make(struct ice_table *table, const struct manifest_info *info,
+                                       struct ice_entry *const *live, size_t n_live, struct err *err)
 {
 	struct ice_manifest *manifest = mem_zero(sizeof *manifest);
 
@@ -113,7 +115,8 @@ static void version_free(struct ice_table *table, struct ice_version *version, b
 	mem_free(version);
 }
 
-int ice_version_add(struct ice_table *table, int64_t snapshot_id, const char *list, struct ice_manifest *const *manifests, size_t n, struct err *err)
+int ice_version_add(struct ice_table *table, int64_t snapshot_id, const char *list,
+                    struct ice_manifest *const *manifests, size_t n, struct err *err)
 {
 	struct ice_version *version = mem_zero(sizeof *version);
 
@@ -122,7 +125,8 @@ int ice_version_add(struct ice_table *table, int64_t snapshot_id, const char *li
 	version->snapshot_id = snapshot_id;
 	version->list = list ? mem_strdup(list) : NULL;
 	version->manifests = mem_array(n + 1, sizeof *version->manifests);
-	if ((list && !version->list) || !version->manifests || vec_grow(&table->versions, &table->cap_versions, table->n_versions + 1, sizeof *table->versions)) {
+	if ((list && !version->list) || !version->manifests ||
+	    vec_grow(&table->versions, &table->cap_versions, table->n_versions + 1, sizeof *table->versions)) {
 		version_free(table, version, false);
 		return err_nomem(err);
 	}
@@ -146,7 +150,11 @@ void ice_versions_free(struct ice_table *table)
 }
 
 /* Only names are kept of a manifest that is not in the current version. */
-struct names { struct ice_table *table; struct ice_entry **entries; size_t n, cap; };
+struct names {
+	struct ice_table *table;
+	struct ice_entry **entries;
+	size_t n, cap;
+};
 
 static int take_name(void *arg, struct manifest_entry *m, struct err *err)
 {
@@ -211,7 +219,8 @@ static int load_version(struct ice_table *table, const json_t *snapshot, struct 
 	if (!rc && done < n)
 		rc = ERR_IO; /* err is set */
 	if (!rc)
-		rc = ice_version_add(table, json_get_int(snapshot, "snapshot-id", -1), json_get_str(snapshot, "manifest-list", NULL), manifests, n, err);
+		rc = ice_version_add(table, json_get_int(snapshot, "snapshot-id", -1),
+		                     json_get_str(snapshot, "manifest-list", NULL), manifests, n, err);
 	for (size_t i = 0; i < done; i++)
 		ice_manifest_unref(table, manifests[i], false);
 	mem_free(manifests);
@@ -219,10 +228,7 @@ static int load_version(struct ice_table *table, const json_t *snapshot, struct 
 	return rc;
 }
 
-static int snapshot_key(int64_t id, char *buf, size_t size)
-{
-	return snprintf(buf, size, "%lld", (long long)id);
-}
+static int snapshot_key(int64_t id, char *buf, size_t size) { return snprintf(buf, size, "%lld", (long long)id); }
 
 void ice_history_load(struct ice_table *table)
 {
@@ -238,7 +244,8 @@ void ice_history_load(struct ice_table *table)
 		snapshot_key(table->versions[i]->snapshot_id, key, sizeof key);
 		rc = map_put(known, str_of(key), table, NULL) ? ERR_NOMEM : 0;
 	}
-	json_array_foreach(snapshots, i, v) {
+	json_array_foreach(snapshots, i, v)
+	{
 		if (rc)
 			break;
 		snapshot_key(json_get_int(v, "snapshot-id", -1), key, sizeof key);
@@ -248,7 +255,8 @@ void ice_history_load(struct ice_table *table)
 	map_free(known, NULL);
 	table->history_ok = rc == 0;
 	if (rc)
-		log_warn("iceberg", "table %s: an older version cannot be read, so files of expired versions stay: %s", table->name, err.text);
+		log_warn("iceberg", "table %s: an older version cannot be read, so files of expired versions stay: %s",
+		         table->name, err.text);
 }
 
 void ice_versions_trim(struct ice_table *table)
@@ -259,7 +267,8 @@ void ice_versions_trim(struct ice_table *table)
 	char key[24];
 	bool ok = listed != NULL;
 
-	json_array_foreach(snapshots, i, v) {
+	json_array_foreach(snapshots, i, v)
+	{
 		snapshot_key(json_get_int(v, "snapshot-id", -1), key, sizeof key);
 		ok = ok && !map_put(listed, str_of(key), table, NULL);
 	}

@@ -68,7 +68,8 @@ int manifest_info_copy(struct manifest_info *to, const struct manifest_info *fro
 		to->partitions[i].contains_null = from->partitions[i].contains_null;
 		to->partitions[i].contains_nan = from->partitions[i].contains_nan;
 		to->n_partitions++;
-		if (copy_bound(&to->partitions[i].lower, &from->partitions[i].lower) || copy_bound(&to->partitions[i].upper, &from->partitions[i].upper))
+		if (copy_bound(&to->partitions[i].lower, &from->partitions[i].lower) ||
+		    copy_bound(&to->partitions[i].upper, &from->partitions[i].upper))
 			goto nomem;
 	}
 	return 0;

@@ -5,19 +5,33 @@
 #define REQ(name, type, id) "{\"name\":\"" name "\",\"type\":\"" type "\",\"field-id\":" id "}"
 
 static const char schema_head[] =
-	"{\"type\":\"record\",\"name\":\"manifest_file\",\"fields\":["
-	REQ("manifest_path", "string", "500") "," REQ("manifest_length", "long", "501") "," REQ("partition_spec_id", "int", "502") ","
-	REQ("content", "int", "517") "," REQ("sequence_number", "long", "515") "," REQ("min_sequence_number", "long", "516") ","
-	REQ("added_snapshot_id", "long", "503") "," REQ("added_files_count", "int", "504") "," REQ("existing_files_count", "int", "505") ","
-	REQ("deleted_files_count", "int", "506") "," REQ("added_rows_count", "long", "512") "," REQ("existing_rows_count", "long", "513") ","
-	REQ("deleted_rows_count", "long", "514") ","
-	"{\"name\":\"partitions\",\"type\":[\"null\",{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"r508\",\"fields\":["
-	REQ("contains_null", "boolean", "509") ","
-	"{\"name\":\"contains_nan\",\"type\":[\"null\",\"boolean\"],\"default\":null,\"field-id\":518},"
-	"{\"name\":\"lower_bound\",\"type\":[\"null\",\"bytes\"],\"default\":null,\"field-id\":510},"
-	"{\"name\":\"upper_bound\",\"type\":[\"null\",\"bytes\"],\"default\":null,\"field-id\":511}]},\"element-id\":508}],\"default\":null,\"field-id\":507},"
-	"{\"name\":\"key_metadata\",\"type\":[\"null\",\"bytes\"],\"default\":null,\"field-id\":519}";
-static const char schema_v3[] = ",{\"name\":\"first_row_id\",\"type\":[\"null\",\"long\"],\"default\":null,\"field-id\":520}";
+	"{\"type\":\"record\",\"name\":\"manifest_file\",\"fields\":[" REQ("manifest_path", "string", "500") "," REQ("manifest_length", "long", "501") "," REQ("partition_spec_id", "int", "502") "," REQ(
+		"content", "int",
+		"517") "," REQ("sequence_number", "long",
+                               "515") "," REQ("min_sequence_number", "long",
+                                              "516") "," REQ("added_snapshot_id", "long",
+                                                             "503") "," REQ("added_files_count", "int",
+                                                                            "504") "," REQ("existing_files_count",
+                                                                                           "int",
+                                                                                           "505") "," REQ("deleted_files_count",
+                                                                                                          "int",
+                                                                                                          "506") "," REQ("added_rows_count",
+                                                                                                                         "long",
+                                                                                                                         "512") "," REQ("existing_rows_count",
+                                                                                                                                        "long",
+                                                                                                                                        "513") "," REQ("deleted_rows_count",
+                                                                                                                                                       "long",
+                                                                                                                                                       "514") ","
+																			      "{\"name\":\"partitions\",\"type\":[\"null\",{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"r508\",\"fields\":[" REQ(
+																				      "contains_null",
+																				      "boolean",
+																				      "509") ","
+																					     "{\"name\":\"contains_nan\",\"type\":[\"null\",\"boolean\"],\"default\":null,\"field-id\":518},"
+																					     "{\"name\":\"lower_bound\",\"type\":[\"null\",\"bytes\"],\"default\":null,\"field-id\":510},"
+																					     "{\"name\":\"upper_bound\",\"type\":[\"null\",\"bytes\"],\"default\":null,\"field-id\":511}]},\"element-id\":508}],\"default\":null,\"field-id\":507},"
+																					     "{\"name\":\"key_metadata\",\"type\":[\"null\",\"bytes\"],\"default\":null,\"field-id\":519}";
+static const char schema_v3[] =
+	",{\"name\":\"first_row_id\",\"type\":[\"null\",\"long\"],\"default\":null,\"field-id\":520}";
 
 static void put_bound(struct wbuf *b, const struct bound *bound)
 {
@@ -75,7 +89,8 @@ static void put_info(struct wbuf *b, const struct manifest_info *info, int forma
 		avro_put_opt_long(b, info->first_row_id, info->content == MANIFEST_DATA && info->first_row_id >= 0);
 }
 
-int manifest_list_write(const struct manifest_list_opts *opts, const struct manifest_info *const *infos, size_t n, struct wbuf *out, struct err *err)
+int manifest_list_write(const struct manifest_list_opts *opts, const struct manifest_info *const *infos, size_t n,
+                        struct wbuf *out, struct err *err)
 {
 	bool v3 = opts->format_version >= 3;
 	char id[24], parent[24] = "null", sequence[24], row_id[24];
@@ -89,8 +104,9 @@ int manifest_list_write(const struct manifest_list_opts *opts, const struct mani
 	snprintf(sequence, sizeof sequence, "%lld", (long long)opts->sequence);
 	snprintf(row_id, sizeof row_id, "%lld", (long long)opts->first_row_id);
 	const struct avro_meta meta[] = {
-		{ "snapshot-id", str_of(id) }, { "parent-snapshot-id", str_of(parent) }, { "sequence-number", str_of(sequence) },
-		{ "format-version", str_of(v3 ? "3" : "2") }, { "first-row-id", str_of(row_id) },
+		{ "snapshot-id", str_of(id) },           { "parent-snapshot-id", str_of(parent) },
+		{ "sequence-number", str_of(sequence) }, { "format-version", str_of(v3 ? "3" : "2") },
+		{ "first-row-id", str_of(row_id) },
 	};
 
 	wbuf_init(&schema, 0);
@@ -148,7 +164,8 @@ static int read_partitions(const struct avro_value *list, struct manifest_info *
 		return err_nomem(err);
 	info->n_partitions = list->list.n;
 	for (size_t i = 0; !rc && i < list->list.n; i++) {
-		const struct avro_value *v = &list->list.v[i], *nan = avro_get(v, 518, "contains_nan"), *null = avro_get(v, 509, "contains_null");
+		const struct avro_value *v = &list->list.v[i], *nan = avro_get(v, 518, "contains_nan"),
+					*null = avro_get(v, 509, "contains_null");
 
 		info->partitions[i].contains_null = !null || null->i != 0;
 		info->partitions[i].contains_nan = nan && nan->schema->kind == AVRO_BOOLEAN ? (int8_t)nan->i : -1;
@@ -168,7 +185,8 @@ static int read_info(const struct avro_value *record, const char *what, struct m
 	if (!avro_is_bytes(path) || path->bytes.n == 0 || memchr(path->bytes.p, 0, path->bytes.n))
 		return err_set(err, ERR_CORRUPT, "manifest list %s: a row has no manifest path", what);
 	if (content < 0 || content > 1)
-		return err_set(err, ERR_CORRUPT, "manifest list %s: content %lld is neither data nor deletes", what, (long long)content);
+		return err_set(err, ERR_CORRUPT, "manifest list %s: content %lld is neither data nor deletes", what,
+		               (long long)content);
 	info->path = mem_strndup(path->bytes.p, path->bytes.n);
 	if (!info->path)
 		return err_nomem(err);

@@ -20,7 +20,8 @@ static int64_t get_int(const struct avro_value *record, int32_t id, const char *
 	return avro_is_int(v) ? v->i : fallback;
 }
 
-/* Maps come one after the other and mostly with the same keys in the same order: looking on from the last place finds them at once. */
+/* Maps come one after the other and mostly with the same keys in the same order: looking on from the last place finds
+ * them at once. */
 static struct column_metrics *metric_of(struct data_file *file, size_t *cap, size_t *at, int32_t field_id)
 {
 	struct column_metrics *m;
@@ -36,7 +37,11 @@ static struct column_metrics *metric_of(struct data_file *file, size_t *cap, siz
 	if (vec_grow(&file->metrics, cap, file->n_metrics + 1, sizeof *file->metrics))
 		return NULL;
 	m = &file->metrics[file->n_metrics++];
-	*m = (struct column_metrics){ .field_id = field_id, .column_bytes = METRIC_UNKNOWN, .value_count = METRIC_UNKNOWN, .null_count = METRIC_UNKNOWN, .nan_count = -1 };
+	*m = (struct column_metrics){ .field_id = field_id,
+		                      .column_bytes = METRIC_UNKNOWN,
+		                      .value_count = METRIC_UNKNOWN,
+		                      .null_count = METRIC_UNKNOWN,
+		                      .nan_count = -1 };
 	*at = file->n_metrics;
 	return m;
 }
@@ -72,10 +77,15 @@ static int set_stat(struct column_metrics *m, int32_t map_id, const struct avro_
 	return 0;
 }
 
-static int read_stats(const struct reading *rd, const struct avro_value *file_value, struct data_file *file, struct err *err)
+static int read_stats(const struct reading *rd, const struct avro_value *file_value, struct data_file *file,
+                      struct err *err)
 {
-	static const struct { int32_t id; const char *name; } maps[] = {
-		{ 108, "column_sizes" }, { 109, "value_counts" }, { 110, "null_value_counts" }, { 137, "nan_value_counts" }, { 125, "lower_bounds" }, { 128, "upper_bounds" },
+	static const struct {
+		int32_t id;
+		const char *name;
+	} maps[] = {
+		{ 108, "column_sizes" },     { 109, "value_counts" }, { 110, "null_value_counts" },
+		{ 137, "nan_value_counts" }, { 125, "lower_bounds" }, { 128, "upper_bounds" },
 	};
 	size_t cap = 0, at = 0;
 
@@ -144,7 +154,8 @@ static enum entry_format format_of(const struct avro_value *v)
 	return str_eq_nocase(v->bytes, STR_LIT("orc")) ? FORMAT_ORC : FORMAT_OTHER;
 }
 
-/* Sequence numbers: null is inherited by added entries, and by all where the manifest predates them (version 1, sequence 0). */
+/* Sequence numbers: null is inherited by added entries, and by all where the manifest predates them (version 1,
+ * sequence 0). */
 static int inherit(struct reading *rd, const struct avro_value *record, struct manifest_entry *entry, struct err *err)
 {
 	struct data_file *file = entry->file;
@@ -157,7 +168,8 @@ static int inherit(struct reading *rd, const struct avro_value *record, struct m
 		return corrupt(rd, err, "an entry that was not added by its own snapshot has no sequence number");
 	if (file->file_sequence < 0) /* written before the column existed */
 		file->file_sequence = file->sequence;
-	if (rd->next_row_id < 0 || entry->content != CONTENT_DATA || entry->status == ENTRY_DELETED || file->first_row_id >= 0)
+	if (rd->next_row_id < 0 || entry->content != CONTENT_DATA || entry->status == ENTRY_DELETED ||
+	    file->first_row_id >= 0)
 		return 0;
 	file->first_row_id = rd->next_row_id;
 	if (__builtin_add_overflow(rd->next_row_id, (int64_t)file->record_count, &rd->next_row_id))
@@ -165,10 +177,13 @@ static int inherit(struct reading *rd, const struct avro_value *record, struct m
 	return 0;
 }
 
-static int read_file(const struct reading *rd, const struct avro_value *v, struct manifest_entry *entry, struct err *err)
+static int read_file(const struct reading *rd, const struct avro_value *v, struct manifest_entry *entry,
+                     struct err *err)
 {
-	const struct avro_value *path = avro_get(v, 100, "file_path"), *referenced = avro_get(v, 143, "referenced_data_file");
-	int64_t content = get_int(v, 134, "content", 0), rows = get_int(v, 103, "record_count", -1), bytes = get_int(v, 104, "file_size_in_bytes", -1);
+	const struct avro_value *path = avro_get(v, 100, "file_path"),
+				*referenced = avro_get(v, 143, "referenced_data_file");
+	int64_t content = get_int(v, 134, "content", 0), rows = get_int(v, 103, "record_count", -1),
+		bytes = get_int(v, 104, "file_size_in_bytes", -1);
 	struct data_file *file = entry->file;
 	int rc;
 
@@ -231,9 +246,12 @@ static int read_entry(struct reading *rd, const struct avro_value *record, struc
 	return rc;
 }
 
-int manifest_read(struct str bytes, const struct manifest_info *info, int (*fn)(void *arg, struct manifest_entry *entry, struct err *err), void *arg, struct err *err)
+int manifest_read(struct str bytes, const struct manifest_info *info,
+                  int (*fn)(void *arg, struct manifest_entry *entry, struct err *err), void *arg, struct err *err)
 {
-	struct reading rd = { .info = info, .what = info->path ? info->path : "(unnamed)", .next_row_id = info->content == MANIFEST_DATA ? info->first_row_id : -1 };
+	struct reading rd = { .info = info,
+		              .what = info->path ? info->path : "(unnamed)",
+		              .next_row_id = info->content == MANIFEST_DATA ? info->first_row_id : -1 };
 	const struct avro_value *record;
 	struct avro_reader *reader;
 	struct manifest_entry *entry = NULL;

@@ -1,45 +1,59 @@
 /* src/iceberg/manifest_write.c — writes manifests of versions 2 and 3 for unpartitioned specs.
  *
- * Column order, names and ids are those of the Iceberg specification ("Manifests") as iceberg-java writes them. Every optional column is in the schema, and every
- * statistics map is written for data files even when empty: ClickHouse and DuckDB demand the columns, and null counts that are absent make some readers prune wrongly. */
+ * Column order, names and ids are those of the Iceberg specification ("Manifests") as iceberg-java writes them. Every
+ * optional column is in the schema, and every statistics map is written for data files even when empty: ClickHouse
+ * and DuckDB demand the columns, and null counts that are absent make some readers prune wrongly. */
 #include "base/mem.h"
 #include "iceberg/manifest.h"
 
 #define OPT_LONG(name, id) "{\"name\":\"" name "\",\"type\":[\"null\",\"long\"],\"default\":null,\"field-id\":" id "}"
 #define OPT_INT(name, id) "{\"name\":\"" name "\",\"type\":[\"null\",\"int\"],\"default\":null,\"field-id\":" id "}"
-#define OPT_MAP(name, id, k, v, vtype) \
-	"{\"name\":\"" name "\",\"type\":[\"null\",{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"k" k "_v" v "\",\"fields\":[" \
-	"{\"name\":\"key\",\"type\":\"int\",\"field-id\":" k "},{\"name\":\"value\",\"type\":\"" vtype "\",\"field-id\":" v "}]},\"logicalType\":\"map\"}]," \
+#define OPT_MAP(name, id, k, v, vtype)                                                                                 \
+	"{\"name\":\"" name "\",\"type\":[\"null\",{\"type\":\"array\",\"items\":{\"type\":\"record\",\"name\":\"k" k  \
+	"_v" v "\",\"fields\":["                                                                                       \
+	"{\"name\":\"key\",\"type\":\"int\",\"field-id\":" k "},{\"name\":\"value\",\"type\":\"" vtype                 \
+	"\",\"field-id\":" v "}]},\"logicalType\":\"map\"}],"                                                          \
 	"\"default\":null,\"field-id\":" id "}"
-#define OPT_LIST(name, id, elem, type) \
-	"{\"name\":\"" name "\",\"type\":[\"null\",{\"type\":\"array\",\"items\":\"" type "\",\"element-id\":" elem "}],\"default\":null,\"field-id\":" id "}"
+#define OPT_LIST(name, id, elem, type)                                                                                 \
+	"{\"name\":\"" name "\",\"type\":[\"null\",{\"type\":\"array\",\"items\":\"" type "\",\"element-id\":" elem    \
+	"}],\"default\":null,\"field-id\":" id "}"
 
 static const char schema_head[] =
 	"{\"type\":\"record\",\"name\":\"manifest_entry\",\"fields\":["
-	"{\"name\":\"status\",\"type\":\"int\",\"field-id\":0},"
-	OPT_LONG("snapshot_id", "1") ","
-	OPT_LONG("sequence_number", "3") ","
-	OPT_LONG("file_sequence_number", "4") ","
-	"{\"name\":\"data_file\",\"type\":{\"type\":\"record\",\"name\":\"r2\",\"fields\":["
-	"{\"name\":\"content\",\"type\":\"int\",\"field-id\":134},"
-	"{\"name\":\"file_path\",\"type\":\"string\",\"field-id\":100},"
-	"{\"name\":\"file_format\",\"type\":\"string\",\"field-id\":101},"
-	"{\"name\":\"partition\",\"type\":{\"type\":\"record\",\"name\":\"r102\",\"fields\":[]},\"field-id\":102},"
-	"{\"name\":\"record_count\",\"type\":\"long\",\"field-id\":103},"
-	"{\"name\":\"file_size_in_bytes\",\"type\":\"long\",\"field-id\":104},"
-	OPT_MAP("column_sizes", "108", "117", "118", "long") ","
-	OPT_MAP("value_counts", "109", "119", "120", "long") ","
-	OPT_MAP("null_value_counts", "110", "121", "122", "long") ","
-	OPT_MAP("nan_value_counts", "137", "138", "139", "long") ","
-	OPT_MAP("lower_bounds", "125", "126", "127", "bytes") ","
-	OPT_MAP("upper_bounds", "128", "129", "130", "bytes") ","
-	"{\"name\":\"key_metadata\",\"type\":[\"null\",\"bytes\"],\"default\":null,\"field-id\":131},"
-	OPT_LIST("split_offsets", "132", "133", "long") ","
-	OPT_LIST("equality_ids", "135", "136", "int") ","
-	OPT_INT("sort_order_id", "140") ",";
+	"{\"name\":\"status\",\"type\":\"int\",\"field-id\":0}," OPT_LONG("snapshot_id", "1") "," OPT_LONG("sequence_number", "3") "," OPT_LONG(
+		"file_sequence_number",
+		"4") ","
+		     "{\"name\":\"data_file\",\"type\":{\"type\":\"record\",\"name\":\"r2\",\"fields\":["
+		     "{\"name\":\"content\",\"type\":\"int\",\"field-id\":134},"
+		     "{\"name\":\"file_path\",\"type\":\"string\",\"field-id\":100},"
+		     "{\"name\":\"file_format\",\"type\":\"string\",\"field-id\":101},"
+		     "{\"name\":\"partition\",\"type\":{\"type\":\"record\",\"name\":\"r102\",\"fields\":[]},\"field-id\":102},"
+		     "{\"name\":\"record_count\",\"type\":\"long\",\"field-id\":103},"
+		     "{\"name\":\"file_size_in_bytes\",\"type\":\"long\",\"field-id\":104}," OPT_MAP("column_sizes", "108", "117", "118", "long") "," OPT_MAP(
+			     "value_counts", "109", "119", "120",
+			     "long") "," OPT_MAP("null_value_counts", "110", "121", "122",
+                                                 "long") "," OPT_MAP("nan_value_counts", "137", "138", "139",
+                                                                     "long") "," OPT_MAP("lower_bounds", "125", "126",
+                                                                                         "127",
+                                                                                         "bytes") "," OPT_MAP("upper_bounds",
+                                                                                                              "128",
+                                                                                                              "129",
+                                                                                                              "130",
+                                                                                                              "bytes") ","
+														       "{\"name\":\"key_metadata\",\"type\":[\"null\",\"bytes\"],\"default\":null,\"field-id\":131}," OPT_LIST(
+															       "split_offsets",
+															       "132",
+															       "133",
+															       "long") "," OPT_LIST("equality_ids",
+                                                                                                                                                    "135",
+                                                                                                                                                    "136",
+                                                                                                                                                    "int") "," OPT_INT("sort_order_id",
+                                                                                                                                                                       "140") ",";
 static const char schema_v3[] = OPT_LONG("first_row_id", "142") ",";
-static const char schema_reference[] = "{\"name\":\"referenced_data_file\",\"type\":[\"null\",\"string\"],\"default\":null,\"field-id\":143}";
-static const char schema_v3_content[] = "," OPT_LONG("content_offset", "144") "," OPT_LONG("content_size_in_bytes", "145");
+static const char schema_reference[] =
+	"{\"name\":\"referenced_data_file\",\"type\":[\"null\",\"string\"],\"default\":null,\"field-id\":143}";
+static const char schema_v3_content[] =
+	"," OPT_LONG("content_offset", "144") "," OPT_LONG("content_size_in_bytes", "145");
 static const char schema_tail[] = "]},\"field-id\":2}]}";
 
 struct manifest_writer {
@@ -93,8 +107,13 @@ int manifest_writer_open(const struct manifest_opts *opts, struct manifest_write
 		return err_nomem(err);
 	}
 	w->opts = *opts;
-	w->info = (struct manifest_info){ .spec_id = opts->spec_id, .content = (uint8_t)opts->content, .sequence = opts->sequence, .min_sequence = opts->sequence,
-		.added_snapshot_id = opts->snapshot_id, .first_row_id = -1, .has_partitions = true };
+	w->info = (struct manifest_info){ .spec_id = opts->spec_id,
+		                          .content = (uint8_t)opts->content,
+		                          .sequence = opts->sequence,
+		                          .min_sequence = opts->sequence,
+		                          .added_snapshot_id = opts->snapshot_id,
+		                          .first_row_id = -1,
+		                          .has_partitions = true };
 	rc = begin(w, schema, err);
 	mem_free(schema);
 	if (rc) {
@@ -215,7 +234,8 @@ static void put_file(struct wbuf *b, const struct manifest_entry *entry, enum en
 	put_equality_ids(b, entry);
 	avro_put_opt_long(b, entry->sort_order_id, entry->sort_order_id >= 0);
 	if (format_version >= 3)
-		avro_put_opt_long(b, file->first_row_id, status != ENTRY_ADDED && entry->content == CONTENT_DATA && file->first_row_id >= 0);
+		avro_put_opt_long(b, file->first_row_id,
+		                  status != ENTRY_ADDED && entry->content == CONTENT_DATA && file->first_row_id >= 0);
 	if (entry->referenced) {
 		avro_put_opt(b);
 		avro_put_bytes(b, str_of(entry->referenced));
@@ -267,7 +287,8 @@ void manifest_writer_add(struct manifest_writer *writer, enum entry_status statu
 	count_entry(writer, status, file);
 }
 
-int manifest_writer_finish(struct manifest_writer *writer, struct str *bytes, struct manifest_info *info, struct err *err)
+int manifest_writer_finish(struct manifest_writer *writer, struct str *bytes, struct manifest_info *info,
+                           struct err *err)
 {
 	int rc = avro_writer_finish(&writer->avro, "manifest", err);
 

@@ -1,4 +1,5 @@
-/* src/iceberg/metadata.c — new metadata from a create request, checks of a whole metadata value, and the getters all parts share. */
+/* src/iceberg/metadata.c — new metadata from a create request, checks of a whole metadata value, and the getters all
+ * parts share. */
 #include "iceberg/metadata_int.h"
 
 #include <inttypes.h>
@@ -6,7 +7,8 @@
 
 #include "base/mem.h"
 
-int ice_get_int_opt(const json_t *object, const char *key, int64_t min, int64_t max, const char *what, int64_t *out, bool *has, struct err *err)
+int ice_get_int_opt(const json_t *object, const char *key, int64_t min, int64_t max, const char *what, int64_t *out,
+                    bool *has, struct err *err)
 {
 	const json_t *value = json_object_get(object, key);
 
@@ -14,12 +16,14 @@ int ice_get_int_opt(const json_t *object, const char *key, int64_t min, int64_t 
 	if (!*has)
 		return 0;
 	if (!json_is_integer(value) || json_integer_value(value) < min || json_integer_value(value) > max)
-		return err_set(err, ERR_USAGE, "%s: \"%s\" must be a whole number from %" PRId64 " to %" PRId64, what, key, min, max);
+		return err_set(err, ERR_USAGE, "%s: \"%s\" must be a whole number from %" PRId64 " to %" PRId64, what,
+		               key, min, max);
 	*out = json_integer_value(value);
 	return 0;
 }
 
-int ice_get_int(const json_t *object, const char *key, int64_t min, int64_t max, const char *what, int64_t *out, struct err *err)
+int ice_get_int(const json_t *object, const char *key, int64_t min, int64_t max, const char *what, int64_t *out,
+                struct err *err)
 {
 	bool has;
 	int rc = ice_get_int_opt(object, key, min, max, what, out, &has, err);
@@ -52,7 +56,9 @@ int ice_get_array(const json_t *object, const char *key, size_t max, const char 
 	*out = json_object_get(object, key);
 	if (!json_is_array(*out))
 		return err_set(err, ERR_USAGE, "%s: \"%s\" must be an array", what, key);
-	return json_array_size(*out) > max ? err_set(err, ERR_USAGE, "%s: \"%s\" has more than %zu elements", what, key, max) : 0;
+	return json_array_size(*out) > max
+	               ? err_set(err, ERR_USAGE, "%s: \"%s\" has more than %zu elements", what, key, max)
+	               : 0;
 }
 
 json_t *ice_copy(const json_t *value)
@@ -72,7 +78,8 @@ json_t *ice_find(const json_t *array, const char *key, int64_t id, size_t *at)
 	size_t i;
 	json_t *element;
 
-	json_array_foreach(array, i, element) {
+	json_array_foreach(array, i, element)
+	{
 		const json_t *value = json_object_get(element, key);
 		if (json_is_integer(value) && json_integer_value(value) == id) {
 			if (at)
@@ -95,7 +102,8 @@ const char *ice_metadata_property(const json_t *metadata, const char *key)
 
 json_t *ice_metadata_skeleton(int version, const char *uuid, const char *location)
 {
-	static const char *const lists[] = { "snapshots", "statistics", "partition-statistics", "snapshot-log", "metadata-log" };
+	static const char *const lists[] = { "snapshots", "statistics", "partition-statistics", "snapshot-log",
+		                             "metadata-log" };
 	json_t *md = json_object();
 	int rc = 0;
 
@@ -131,8 +139,11 @@ json_t *ice_metadata_skeleton(int version, const char *uuid, const char *locatio
 /* Names that describe the table itself and never are properties (spec: Table Metadata Fields, properties). */
 static bool reserved(const char *key)
 {
-	static const char *const names[] = { "format-version", "uuid", "snapshot-count", "current-snapshot-summary", "current-snapshot-id",
-		"current-snapshot-timestamp-ms", "current-schema", "default-partition-spec", "default-sort-order", NULL };
+	static const char *const names[] = { "format-version",      "uuid",
+		                             "snapshot-count",      "current-snapshot-summary",
+		                             "current-snapshot-id", "current-snapshot-timestamp-ms",
+		                             "current-schema",      "default-partition-spec",
+		                             "default-sort-order",  NULL };
 
 	for (size_t i = 0; names[i]; i++) {
 		if (strcmp(key, names[i]) == 0)
@@ -150,13 +161,17 @@ int ice_properties_check(const json_t *properties, bool creating, const char *wh
 		return err_set(err, ERR_USAGE, "%s: must be an object of texts", what);
 	if (json_object_size(properties) > ICE_PROPERTIES_MAX)
 		return err_set(err, ERR_USAGE, "%s: more than %d entries", what, ICE_PROPERTIES_MAX);
-	json_object_foreach((json_t *)properties, key, value) {
+	json_object_foreach((json_t *)properties, key, value)
+	{
 		if (key[0] == '\0' || strlen(key) > ICE_NAME_MAX)
 			return err_set(err, ERR_USAGE, "%s: a name must have 1 to %d bytes", what, ICE_NAME_MAX);
 		if (!json_is_string(value) || json_string_length(value) > ICE_PROPERTY_VALUE_MAX)
-			return err_set(err, ERR_USAGE, "%s: \"%s\" must be a text of at most %d bytes", what, key, ICE_PROPERTY_VALUE_MAX);
+			return err_set(err, ERR_USAGE, "%s: \"%s\" must be a text of at most %d bytes", what, key,
+			               ICE_PROPERTY_VALUE_MAX);
 		if (reserved(key) && !(creating && strcmp(key, "format-version") == 0))
-			return err_set(err, ERR_USAGE, "%s: \"%s\" is reserved: it describes the table itself and cannot be a property", what, key);
+			return err_set(err, ERR_USAGE,
+			               "%s: \"%s\" is reserved: it describes the table itself and cannot be a property",
+			               what, key);
 	}
 	return 0;
 }
@@ -173,7 +188,8 @@ static int wanted_version(const json_t *properties, int *version, struct err *er
 	if (!str_to_i64(str_of(text), &n) || n < 1)
 		return err_set(err, ERR_USAGE, "properties: format-version must be 2 or 3, not \"%.32s\"", text);
 	if (n == 1 || n > ICE_FORMAT_MAX)
-		return err_set(err, ERR_USAGE, "properties: tables of format version %" PRId64 " are not served here, only 2 and 3", n);
+		return err_set(err, ERR_USAGE,
+		               "properties: tables of format version %" PRId64 " are not served here, only 2 and 3", n);
 	*version = (int)n;
 	return 0;
 }
@@ -188,7 +204,8 @@ struct creation {
 /* Puts the one schema, spec or order of a new table into its list. Takes element. */
 static int put_only(json_t *md, const char *list, json_t *element, const char *current, int64_t id, struct err *err)
 {
-	if (json_array_append_new(json_object_get(md, list), element) || json_object_set_new(md, current, json_integer(id)))
+	if (json_array_append_new(json_object_get(md, list), element) ||
+	    json_object_set_new(md, current, json_integer(id)))
 		return err_nomem(err);
 	return 0;
 }
@@ -212,9 +229,13 @@ static int create_schema(struct creation *c, json_t **schema, struct err *err)
 
 static int create_spec_and_order(struct creation *c, const json_t *schema, struct err *err)
 {
-	const json_t *spec = json_object_get(c->request, "partition-spec"), *order = json_object_get(c->request, "write-order");
+	const json_t *spec = json_object_get(c->request, "partition-spec"),
+		     *order = json_object_get(c->request, "write-order");
 	int64_t last_id = ICE_PARTITION_ID_MIN - 1;
-	struct ice_spec_opts opts = { .spec_id = 0, .schema = schema, .sources = &c->ids, .last_partition_id = &last_id };
+	struct ice_spec_opts opts = { .spec_id = 0,
+		                      .schema = schema,
+		                      .sources = &c->ids,
+		                      .last_partition_id = &last_id };
 	json_t *empty = json_pack("{s:[]}", "fields"), *made = NULL;
 	int rc;
 
@@ -229,7 +250,8 @@ static int create_spec_and_order(struct creation *c, const json_t *schema, struc
 	if (!rc)
 		rc = ice_order_canonical(order && !json_is_null(order) ? order : empty, 1, schema, &c->ids, &made, err);
 	if (!rc)
-		rc = put_only(c->md, "sort-orders", made, "default-sort-order-id", json_get_int(made, "order-id", 0), err);
+		rc = put_only(c->md, "sort-orders", made, "default-sort-order-id", json_get_int(made, "order-id", 0),
+		              err);
 	json_decref(empty);
 	return rc;
 }
@@ -247,7 +269,8 @@ static int create_properties(struct creation *c, const json_t *properties, struc
 	return json_object_set_new(c->md, "properties", copy) ? err_nomem(err) : 0;
 }
 
-int ice_metadata_create(const json_t *request, const char *location, const char *uuid, int64_t now_ms, json_t **out, struct err *err)
+int ice_metadata_create(const json_t *request, const char *location, const char *uuid, int64_t now_ms, json_t **out,
+                        struct err *err)
 {
 	struct creation c = { .request = request };
 	const json_t *properties = json_object_get(request, "properties");
@@ -285,17 +308,16 @@ int ice_metadata_create(const json_t *request, const char *location, const char 
 
 /* --- checks of found metadata --- */
 
-static int corrupt(struct err *err, const char *what)
-{
-	return err_set(err, ERR_CORRUPT, "table metadata: %s", what);
-}
+static int corrupt(struct err *err, const char *what) { return err_set(err, ERR_CORRUPT, "table metadata: %s", what); }
 
 static int check_list(const json_t *md, const char *list, const char *id_key, const char *current, struct err *err)
 {
 	const json_t *values = json_object_get(md, list), *id = json_object_get(md, current);
 
-	if (!json_is_array(values) || json_array_size(values) == 0 || !json_is_integer(id) || !ice_find(values, id_key, json_integer_value(id), NULL))
-		return err_set(err, ERR_CORRUPT, "table metadata: \"%s\" does not name an element of \"%s\"", current, list);
+	if (!json_is_array(values) || json_array_size(values) == 0 || !json_is_integer(id) ||
+	    !ice_find(values, id_key, json_integer_value(id), NULL))
+		return err_set(err, ERR_CORRUPT, "table metadata: \"%s\" does not name an element of \"%s\"", current,
+		               list);
 	return 0;
 }
 
@@ -309,19 +331,24 @@ static int check_snapshots(const json_t *md, int64_t last_sequence, struct err *
 
 	if (snapshots && !json_is_null(snapshots) && !json_is_array(snapshots))
 		return corrupt(err, "\"snapshots\" must be an array");
-	json_array_foreach(snapshots, i, value) {
-		if (!json_is_integer(json_object_get(value, "snapshot-id")) || !json_is_string(json_object_get(value, "manifest-list")) ||
+	json_array_foreach(snapshots, i, value)
+	{
+		if (!json_is_integer(json_object_get(value, "snapshot-id")) ||
+		    !json_is_string(json_object_get(value, "manifest-list")) ||
 		    json_get_int(value, "sequence-number", 0) > last_sequence)
-			return corrupt(err, "a snapshot lacks its id or manifest list, or is newer than last-sequence-number");
+			return corrupt(
+				err, "a snapshot lacks its id or manifest list, or is newer than last-sequence-number");
 	}
 	if (current != -1 && !ice_find(snapshots, "snapshot-id", current, NULL))
 		return corrupt(err, "the current snapshot is not in \"snapshots\"");
 	if (refs && !json_is_null(refs) && !json_is_object(refs))
 		return corrupt(err, "\"refs\" must be an object");
-	json_object_foreach((json_t *)refs, name, value) {
+	json_object_foreach((json_t *)refs, name, value)
+	{
 		int64_t id = json_get_int(value, "snapshot-id", -1);
 		if (!ice_find(snapshots, "snapshot-id", id, NULL))
-			return err_set(err, ERR_CORRUPT, "table metadata: ref \"%s\" points to a snapshot that is not listed", name);
+			return err_set(err, ERR_CORRUPT,
+			               "table metadata: ref \"%s\" points to a snapshot that is not listed", name);
 		if (strcmp(name, "main") == 0 && id != current)
 			return corrupt(err, "ref \"main\" is not the current snapshot");
 	}
@@ -330,7 +357,8 @@ static int check_snapshots(const json_t *md, int64_t last_sequence, struct err *
 
 int ice_metadata_check(const json_t *metadata, struct err *err)
 {
-	static const char *const numbers[] = { "last-sequence-number", "last-updated-ms", "last-column-id", "last-partition-id", NULL };
+	static const char *const numbers[] = { "last-sequence-number", "last-updated-ms", "last-column-id",
+		                               "last-partition-id", NULL };
 	static const char *const texts[] = { "table-uuid", "location", NULL };
 	int64_t version = json_get_int(metadata, "format-version", 0);
 	int rc;
@@ -338,7 +366,10 @@ int ice_metadata_check(const json_t *metadata, struct err *err)
 	if (!json_is_object(metadata) || version < 1)
 		return corrupt(err, "not an Iceberg table metadata file: no \"format-version\"");
 	if (version == 1 || version > ICE_FORMAT_MAX)
-		return err_set(err, ERR_UNSUPPORTED, "table metadata: format version %" PRId64 " is not served here, only 2 and 3: upgrade the table with its own tools first", version);
+		return err_set(err, ERR_UNSUPPORTED,
+		               "table metadata: format version %" PRId64
+		               " is not served here, only 2 and 3: upgrade the table with its own tools first",
+		               version);
 	for (size_t i = 0; numbers[i]; i++) {
 		if (!json_is_integer(json_object_get(metadata, numbers[i])))
 			return err_set(err, ERR_CORRUPT, "table metadata: lacks the number \"%s\"", numbers[i]);
@@ -367,7 +398,10 @@ int ice_metadata_complete(json_t *metadata, struct err *err)
 	if (json_is_object(refs) && (current == -1 || json_has(refs, "main")))
 		return 0;
 	refs = json_is_object(refs) ? ice_copy(refs) : json_object();
-	if (!refs || (current != -1 && json_object_set_new(refs, "main", json_pack("{s:I,s:s}", "snapshot-id", (json_int_t)current, "type", "branch"))) ||
+	if (!refs ||
+	    (current != -1 &&
+	     json_object_set_new(refs, "main",
+	                         json_pack("{s:I,s:s}", "snapshot-id", (json_int_t)current, "type", "branch"))) ||
 	    json_object_set(metadata, "refs", refs)) {
 		json_decref(refs);
 		return err_nomem(err);
@@ -385,11 +419,12 @@ json_t *ice_metadata_refs_only(const json_t *metadata)
 
 	if (!copy || !kept)
 		goto fail;
-	json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot) {
+	json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot)
+	{
 		int64_t id = json_get_int(snapshot, "snapshot-id", -1);
 		bool keep = id == ice_metadata_current_snapshot(metadata);
-		json_object_foreach((json_t *)refs, name, ref)
-			keep = keep || json_get_int(ref, "snapshot-id", -1) == id;
+		json_object_foreach((json_t *)refs, name, ref) keep =
+			keep || json_get_int(ref, "snapshot-id", -1) == id;
 		if (keep && json_array_append(kept, snapshot))
 			goto fail;
 	}

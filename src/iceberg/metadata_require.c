@@ -1,4 +1,5 @@
-/* src/iceberg/metadata_require.c — the conditions under which a client wants its updates applied (REST: TableRequirement). */
+/* src/iceberg/metadata_require.c — the conditions under which a client wants its updates applied (REST:
+ * TableRequirement). */
 #include "iceberg/metadata_int.h"
 
 #include <stdio.h>
@@ -6,7 +7,8 @@
 
 struct requirement {
 	const char *type;
-	int (*check)(const json_t *metadata, const json_t *requirement, struct err *err); /* metadata is never NULL but for assert-create */
+	/* metadata is never NULL but for assert-create */
+	int (*check)(const json_t *metadata, const json_t *requirement, struct err *err);
 };
 
 static int failed(struct err *err, const char *text)
@@ -27,7 +29,8 @@ static int assert_uuid(const json_t *metadata, const json_t *requirement, struct
 	if (ice_get_str(requirement, "uuid", 64, "assert-table-uuid", &uuid, err))
 		return ERR_USAGE;
 	if (strcasecmp(uuid, have) != 0)
-		return err_set(err, ERR_CONFLICT, "Requirement failed: UUID does not match: expected %s != %s", uuid, have);
+		return err_set(err, ERR_CONFLICT, "Requirement failed: UUID does not match: expected %s != %s", uuid,
+		               have);
 	return 0;
 }
 
@@ -40,23 +43,29 @@ static int assert_ref(const json_t *metadata, const json_t *requirement, struct 
 	int rc = ice_get_str(requirement, "ref", ICE_NAME_MAX, "assert-ref-snapshot-id", &name, err);
 
 	if (!rc)
-		rc = ice_get_int_opt(requirement, "snapshot-id", INT64_MIN, INT64_MAX, "assert-ref-snapshot-id", &want, &has, err);
+		rc = ice_get_int_opt(requirement, "snapshot-id", INT64_MIN, INT64_MAX, "assert-ref-snapshot-id", &want,
+		                     &has, err);
 	if (rc)
 		return rc;
 	ref = json_object_get(json_object_get(metadata, "refs"), name);
 	kind = json_get_str(ref, "type", "branch");
 	have = json_get_int(ref, "snapshot-id", -1);
 	if (!has)
-		return ref ? err_set(err, ERR_CONFLICT, "Requirement failed: %s %s was created concurrently", kind, name) : 0;
+		return ref ? err_set(err, ERR_CONFLICT, "Requirement failed: %s %s was created concurrently", kind,
+		                     name)
+		           : 0;
 	if (!ref)
-		return err_set(err, ERR_CONFLICT, "Requirement failed: branch or tag %s is missing, expected %lld", name, (long long)want);
+		return err_set(err, ERR_CONFLICT, "Requirement failed: branch or tag %s is missing, expected %lld",
+		               name, (long long)want);
 	if (have != want)
-		return err_set(err, ERR_CONFLICT, "Requirement failed: %s %s has changed: expected id %lld != %lld", kind, name, (long long)want, (long long)have);
+		return err_set(err, ERR_CONFLICT, "Requirement failed: %s %s has changed: expected id %lld != %lld",
+		               kind, name, (long long)want, (long long)have);
 	return 0;
 }
 
 /* The five that compare one number: `key` of the requirement against `member` of the metadata. */
-static int assert_number(const json_t *metadata, const json_t *requirement, const char *key, const char *member, const char *subject, struct err *err)
+static int assert_number(const json_t *metadata, const json_t *requirement, const char *key, const char *member,
+                         const char *subject, struct err *err)
 {
 	int64_t want, have = json_get_int(metadata, member, -1);
 	int rc = ice_get_int(requirement, key, INT32_MIN, INT32_MAX, "requirement", &want, err);
@@ -64,13 +73,15 @@ static int assert_number(const json_t *metadata, const json_t *requirement, cons
 	if (rc)
 		return rc;
 	if (want != have)
-		return err_set(err, ERR_CONFLICT, "Requirement failed: %s changed: expected id %lld != %lld", subject, (long long)want, (long long)have);
+		return err_set(err, ERR_CONFLICT, "Requirement failed: %s changed: expected id %lld != %lld", subject,
+		               (long long)want, (long long)have);
 	return 0;
 }
 
 static int assert_field_id(const json_t *metadata, const json_t *requirement, struct err *err)
 {
-	return assert_number(metadata, requirement, "last-assigned-field-id", "last-column-id", "last assigned field id", err);
+	return assert_number(metadata, requirement, "last-assigned-field-id", "last-column-id",
+	                     "last assigned field id", err);
 }
 
 static int assert_schema(const json_t *metadata, const json_t *requirement, struct err *err)
@@ -80,17 +91,20 @@ static int assert_schema(const json_t *metadata, const json_t *requirement, stru
 
 static int assert_partition_id(const json_t *metadata, const json_t *requirement, struct err *err)
 {
-	return assert_number(metadata, requirement, "last-assigned-partition-id", "last-partition-id", "last assigned partition id", err);
+	return assert_number(metadata, requirement, "last-assigned-partition-id", "last-partition-id",
+	                     "last assigned partition id", err);
 }
 
 static int assert_spec(const json_t *metadata, const json_t *requirement, struct err *err)
 {
-	return assert_number(metadata, requirement, "default-spec-id", "default-spec-id", "default partition spec", err);
+	return assert_number(metadata, requirement, "default-spec-id", "default-spec-id", "default partition spec",
+	                     err);
 }
 
 static int assert_order(const json_t *metadata, const json_t *requirement, struct err *err)
 {
-	return assert_number(metadata, requirement, "default-sort-order-id", "default-sort-order-id", "default sort order", err);
+	return assert_number(metadata, requirement, "default-sort-order-id", "default-sort-order-id",
+	                     "default sort order", err);
 }
 
 static const struct requirement requirements_known[] = {
@@ -132,7 +146,8 @@ int ice_metadata_check_requirements(const json_t *metadata, const json_t *requir
 		return 0;
 	if (!json_is_array(requirements) || json_array_size(requirements) > ICE_LIST_MAX)
 		return err_set(err, ERR_USAGE, "requirements: must be an array of at most %d elements", ICE_LIST_MAX);
-	json_array_foreach(requirements, i, requirement) {
+	json_array_foreach(requirements, i, requirement)
+	{
 		rc = check_one(metadata, requirement, err);
 		if (rc)
 			return rc;
@@ -145,7 +160,8 @@ bool ice_metadata_asserts_create(const json_t *requirements)
 	size_t i;
 	json_t *requirement;
 
-	json_array_foreach(requirements, i, requirement) {
+	json_array_foreach(requirements, i, requirement)
+	{
 		if (strcmp(json_get_str(requirement, "type", ""), "assert-create") == 0)
 			return true;
 	}

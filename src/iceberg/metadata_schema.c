@@ -1,8 +1,9 @@
 /* src/iceberg/metadata_schema.c — schemas: checked, in canonical form, with the client's field ids or fresh ones.
  *
- * Canonical means: the members the specification knows, in its order, and types spelt one way ("decimal(9, 2)"), so that two schemas that say the same are
- * equal JSON values. Fresh ids follow the order all implementations use for create requests: all fields of a struct first, then what lies inside each of
- * them; the element of a list, key and value of a map before what lies inside those. */
+ * Canonical means: the members the specification knows, in its order, and types spelt one way ("decimal(9, 2)"), so
+ * that two schemas that say the same are equal JSON values. Fresh ids follow the order all implementations use for
+ * create requests: all fields of a struct first, then what lies inside each of them; the element of a list, key and
+ * value of a map before what lies inside those. */
 #include "iceberg/metadata_int.h"
 
 #include <stdio.h>
@@ -12,8 +13,8 @@
 struct walk {
 	const struct ice_schema_opts *opts;
 	struct err *err;
-	json_t *seen;      /* object: ids as text */
-	int64_t next;      /* fresh ids */
+	json_t *seen; /* object: ids as text */
+	int64_t next; /* fresh ids */
 	int64_t highest;
 	size_t n_fields;
 };
@@ -55,7 +56,8 @@ static int64_t take_id(struct walk *w, const json_t *object, const char *key, co
 		err_set(w->err, ERR_LIMIT, "schema: more than %d fields", ICE_FIELDS_MAX);
 		return -1;
 	}
-	/* Some clients send create requests with id 0 or -1 everywhere; such fields cannot be referred to, and that is fine there. */
+	/* Some clients send create requests with id 0 or -1 everywhere; such fields cannot be referred to, and that
+	 * is fine there. */
 	if (ice_get_int(object, key, w->opts->fresh ? INT32_MIN : 0, ICE_FIELD_ID_MAX, what, &id, w->err))
 		return -1;
 	snprintf(text, sizeof text, "%lld", (long long)id);
@@ -101,8 +103,10 @@ static json_t *type_name(struct walk *w, json_t *made)
 
 static json_t *primitive_of(struct walk *w, const char *name, const char *field)
 {
-	static const char *const plain[] = { "boolean", "int", "long", "float", "double", "date", "time", "timestamp", "timestamptz", "string", "uuid", "binary", NULL };
-	static const char *const v3[] = { "timestamp_ns", "timestamptz_ns", "variant", "unknown", "geometry", "geography", NULL };
+	static const char *const plain[] = { "boolean",   "int",         "long",   "float", "double", "date", "time",
+		                             "timestamp", "timestamptz", "string", "uuid",  "binary", NULL };
+	static const char *const v3[] = { "timestamp_ns", "timestamptz_ns", "variant", "unknown",
+		                          "geometry",     "geography",      NULL };
 	struct str s = str_of(name);
 	int64_t a, b;
 
@@ -111,18 +115,23 @@ static json_t *primitive_of(struct walk *w, const char *name, const char *field)
 			return type_name(w, json_string(name));
 	}
 	for (size_t i = 0; v3[i]; i++) {
-		bool geo = v3[i][0] == 'g' && str_starts(s, v3[i]) && s.n > strlen(v3[i]) + 2 && s.p[strlen(v3[i])] == '(' && s.p[s.n - 1] == ')' && s.n < 256;
+		bool geo = v3[i][0] == 'g' && str_starts(s, v3[i]) && s.n > strlen(v3[i]) + 2 &&
+		           s.p[strlen(v3[i])] == '(' && s.p[s.n - 1] == ')' && s.n < 256;
 		if (!str_eqz(s, v3[i]) && !geo)
 			continue;
 		if (w->opts->format_version < 3) {
-			err_set(w->err, ERR_USAGE, "schema: field \"%s\": type %s needs format version 3, the table has %d", field, name, w->opts->format_version);
+			err_set(w->err, ERR_USAGE,
+			        "schema: field \"%s\": type %s needs format version 3, the table has %d", field, name,
+			        w->opts->format_version);
 			return NULL;
 		}
 		return type_name(w, json_string(name));
 	}
-	if (str_starts(s, "decimal") && two_numbers(str_view(s.p + 7, s.n - 7), &a, &b) && a >= 1 && a <= 38 && b >= 0 && b <= a)
+	if (str_starts(s, "decimal") && two_numbers(str_view(s.p + 7, s.n - 7), &a, &b) && a >= 1 && a <= 38 &&
+	    b >= 0 && b <= a)
 		return type_name(w, json_sprintf("decimal(%d, %d)", (int)a, (int)b));
-	if (str_starts(s, "fixed[") && str_ends(s, "]") && str_to_i64(str_view(s.p + 6, s.n - 7), &a) && a > 0 && a <= INT32_MAX)
+	if (str_starts(s, "fixed[") && str_ends(s, "]") && str_to_i64(str_view(s.p + 6, s.n - 7), &a) && a > 0 &&
+	    a <= INT32_MAX)
 		return type_name(w, json_sprintf("fixed[%d]", (int)a));
 	err_set(w->err, ERR_USAGE, "schema: field \"%s\": \"%.64s\" is not an Iceberg type", field, name);
 	return NULL;
@@ -142,7 +151,9 @@ static int copy_defaults(struct walk *w, const json_t *field, const char *name, 
 		if (!value || json_is_null(value))
 			continue;
 		if (w->opts->format_version < 3)
-			return err_set(w->err, ERR_USAGE, "schema: field \"%s\": %s needs format version 3, the table has %d", name, keys[i], w->opts->format_version);
+			return err_set(w->err, ERR_USAGE,
+			               "schema: field \"%s\": %s needs format version 3, the table has %d", name,
+			               keys[i], w->opts->format_version);
 		if (json_object_set(out, keys[i], value))
 			return err_nomem(w->err);
 	}
@@ -174,7 +185,8 @@ static json_t *field_head(struct walk *w, const json_t *field, const json_t *sib
 	if (id < 0)
 		return NULL;
 	out = json_object();
-	if (!out || json_object_set_new(out, "id", json_integer(id)) || json_object_set(out, "name", json_object_get(field, "name")) ||
+	if (!out || json_object_set_new(out, "id", json_integer(id)) ||
+	    json_object_set(out, "name", json_object_get(field, "name")) ||
 	    json_object_set(out, "required", required)) {
 		json_decref(out);
 		err_nomem(w->err);
@@ -199,7 +211,9 @@ static int field_rest(struct walk *w, const json_t *field, json_t *out, int dept
 		return err_nomem(w->err);
 	if (doc && !json_is_null(doc)) {
 		if (!json_is_string(doc) || json_string_length(doc) > ICE_DOC_MAX)
-			return err_set(w->err, ERR_USAGE, "schema: field \"%s\": doc must be a text of at most %d bytes", name, ICE_DOC_MAX);
+			return err_set(w->err, ERR_USAGE,
+			               "schema: field \"%s\": doc must be a text of at most %d bytes", name,
+			               ICE_DOC_MAX);
 		if (json_object_set(out, "doc", json_object_get(field, "doc")))
 			return err_nomem(w->err);
 	}
@@ -220,18 +234,21 @@ static json_t *fields_of(struct walk *w, const json_t *fields, int depth)
 		err_set(w->err, ERR_USAGE, "schema: a struct lacks its \"fields\" array");
 		goto fail;
 	}
-	json_array_foreach(fields, i, field) {
+	json_array_foreach(fields, i, field)
+	{
 		head = field_head(w, field, names);
 		if (!head)
 			goto fail;
-		if (json_object_set_new(names, json_string_value(json_object_get(head, "name")), json_true()) || json_array_append(out, head)) {
+		if (json_object_set_new(names, json_string_value(json_object_get(head, "name")), json_true()) ||
+		    json_array_append(out, head)) {
 			json_decref(head);
 			err_nomem(w->err);
 			goto fail;
 		}
 		json_decref(head);
 	}
-	json_array_foreach(fields, i, field) {
+	json_array_foreach(fields, i, field)
+	{
 		if (field_rest(w, field, json_array_get(out, i), depth))
 			goto fail;
 	}
@@ -265,7 +282,8 @@ static int side_type(struct walk *w, const json_t *type, json_t *out, const char
 	if (strcmp(side, "key") != 0) {
 		json_t *required = json_object_get(type, key);
 		if (!json_is_boolean(required))
-			return err_set(w->err, ERR_USAGE, "schema: field \"%s\" lacks \"%s\": true or false", field, key);
+			return err_set(w->err, ERR_USAGE, "schema: field \"%s\" lacks \"%s\": true or false", field,
+			               key);
 		if (json_object_set(out, key, required))
 			return err_nomem(w->err);
 	}
@@ -289,7 +307,8 @@ static json_t *type_of(struct walk *w, const json_t *type, int depth, const char
 		return NULL;
 	}
 	if (depth >= ICE_DEPTH_MAX) {
-		err_set(w->err, ERR_LIMIT, "schema: field \"%s\" is nested deeper than %d levels", field, ICE_DEPTH_MAX);
+		err_set(w->err, ERR_LIMIT, "schema: field \"%s\" is nested deeper than %d levels", field,
+		        ICE_DEPTH_MAX);
 		return NULL;
 	}
 	out = json_object();
@@ -330,7 +349,8 @@ static const json_t *field_in(const json_t *fields, int64_t id, bool *optional)
 	size_t i;
 	json_t *field;
 
-	json_array_foreach(fields, i, field) {
+	json_array_foreach(fields, i, field)
+	{
 		const json_t *type = json_object_get(field, "type"), *found;
 		if (json_integer_value(json_object_get(field, "id")) == id)
 			return field;
@@ -358,7 +378,8 @@ const json_t *ice_schema_column(const json_t *schema, const char *name)
 	size_t i;
 	json_t *field;
 
-	json_array_foreach(json_object_get(schema, "fields"), i, field) {
+	json_array_foreach(json_object_get(schema, "fields"), i, field)
+	{
 		if (strcmp(json_get_str(field, "name", ""), name) == 0)
 			return field;
 	}
@@ -373,12 +394,19 @@ static int identifier_ok(const json_t *schema, int64_t id, struct err *err)
 	const char *type;
 
 	if (!field)
-		return err_set(err, ERR_USAGE, "schema: identifier field %lld is not a field, or lies in a list or map", (long long)id);
+		return err_set(err, ERR_USAGE, "schema: identifier field %lld is not a field, or lies in a list or map",
+		               (long long)id);
 	type = json_string_value(json_object_get(field, "type"));
 	if (!type || strcmp(type, "float") == 0 || strcmp(type, "double") == 0)
-		return err_set(err, ERR_USAGE, "schema: \"%s\" cannot be an identifier field: it must be of a primitive type other than float and double", json_get_str(field, "name", ""));
+		return err_set(
+			err, ERR_USAGE,
+			"schema: \"%s\" cannot be an identifier field: it must be of a primitive type other than float and double",
+			json_get_str(field, "name", ""));
 	if (optional || !json_is_true(json_object_get(field, "required")))
-		return err_set(err, ERR_USAGE, "schema: \"%s\" cannot be an identifier field: it and the structs around it must be required", json_get_str(field, "name", ""));
+		return err_set(
+			err, ERR_USAGE,
+			"schema: \"%s\" cannot be an identifier field: it and the structs around it must be required",
+			json_get_str(field, "name", ""));
 	return 0;
 }
 
@@ -402,11 +430,13 @@ static int identifiers(const json_t *schema, const struct ice_schema_opts *opts,
 	if (!given || json_is_null(given) || (json_is_array(given) && json_array_size(given) == 0))
 		return 0;
 	if (!json_is_array(given) || json_array_size(given) > ICE_LIST_MAX)
-		return err_set(err, ERR_USAGE, "schema: identifier-field-ids must be an array of at most %d ids", ICE_LIST_MAX);
+		return err_set(err, ERR_USAGE, "schema: identifier-field-ids must be an array of at most %d ids",
+		               ICE_LIST_MAX);
 	ids = json_array();
 	if (!ids)
 		return err_nomem(err);
-	json_array_foreach(given, i, value) {
+	json_array_foreach(given, i, value)
+	{
 		int64_t id = json_is_integer(value) ? json_integer_value(value) : -1;
 		if (opts->fresh && id >= 0)
 			id = ice_id_map_get(opts->fresh, id);
@@ -422,7 +452,8 @@ static int identifiers(const json_t *schema, const struct ice_schema_opts *opts,
 	return rc;
 }
 
-int ice_schema_canonical(const json_t *schema, const struct ice_schema_opts *opts, int64_t *highest, json_t **out, struct err *err)
+int ice_schema_canonical(const json_t *schema, const struct ice_schema_opts *opts, int64_t *highest, json_t **out,
+                         struct err *err)
 {
 	struct err local;
 	struct walk w = { .opts = opts, .err = err ? err : &local };
@@ -438,7 +469,8 @@ int ice_schema_canonical(const json_t *schema, const struct ice_schema_opts *opt
 	if (!fields)
 		return w.err->code;
 	made = json_object();
-	if (!made || json_object_set_new(made, "type", json_string("struct")) || json_object_set_new(made, "schema-id", json_integer(opts->schema_id)) ||
+	if (!made || json_object_set_new(made, "type", json_string("struct")) ||
+	    json_object_set_new(made, "schema-id", json_integer(opts->schema_id)) ||
 	    json_object_set(made, "fields", fields)) {
 		json_decref(fields);
 		json_decref(made);

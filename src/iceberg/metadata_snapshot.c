@@ -1,7 +1,9 @@
-/* src/iceberg/metadata_snapshot.c — updates of snapshots, refs, their history and statistics (spec: Snapshots, Snapshot References, Table Statistics).
+/* src/iceberg/metadata_snapshot.c — updates of snapshots, refs, their history and statistics (spec: Snapshots,
+ * Snapshot References, Table Statistics).
  *
- * Rules kept here: sequence numbers grow; in version 3 a snapshot brings first-row-id >= next-row-id and pushes it; "main" and current-snapshot-id are
- * one thing; every ref points to a listed snapshot; the last entry of snapshot-log is the current snapshot, and no entry names a snapshot that is gone. */
+ * Rules kept here: sequence numbers grow; in version 3 a snapshot brings first-row-id >= next-row-id and pushes it;
+ * "main" and current-snapshot-id are one thing; every ref points to a listed snapshot; the last entry of snapshot-log
+ * is the current snapshot, and no entry names a snapshot that is gone. */
 #include "iceberg/metadata_int.h"
 
 #include <inttypes.h>
@@ -30,14 +32,19 @@ static int check_summary(const json_t *snapshot, struct err *err)
 	size_t i = 0;
 
 	if (!json_is_object(summary) || json_object_size(summary) > ICE_PROPERTIES_MAX)
-		return err_set(err, ERR_USAGE, "add-snapshot: \"summary\" must be an object of at most %d texts", ICE_PROPERTIES_MAX);
+		return err_set(err, ERR_USAGE, "add-snapshot: \"summary\" must be an object of at most %d texts",
+		               ICE_PROPERTIES_MAX);
 	while (operations[i] && strcmp(operations[i], operation) != 0)
 		i++;
 	if (!operations[i])
-		return err_set(err, ERR_USAGE, "add-snapshot: summary.operation must be append, replace, overwrite or delete");
-	json_object_foreach((json_t *)summary, key, value) {
+		return err_set(err, ERR_USAGE,
+		               "add-snapshot: summary.operation must be append, replace, overwrite or delete");
+	json_object_foreach((json_t *)summary, key, value)
+	{
 		if (!json_is_string(value) || json_string_length(value) > ICE_PROPERTY_VALUE_MAX)
-			return err_set(err, ERR_USAGE, "add-snapshot: summary \"%s\" must be a text of at most %d bytes", key, ICE_PROPERTY_VALUE_MAX);
+			return err_set(err, ERR_USAGE,
+			               "add-snapshot: summary \"%s\" must be a text of at most %d bytes", key,
+			               ICE_PROPERTY_VALUE_MAX);
 	}
 	return 0;
 }
@@ -50,17 +57,22 @@ static int snapshot_canonical(const json_t *given, json_t **out, struct err *err
 
 	if (!made)
 		return err_nomem(err);
-	if ((rc = copy_int(given, made, "sequence-number", 1, "snapshot", err)) || (rc = copy_int(given, made, "snapshot-id", 0, "snapshot", err)) ||
-	    (rc = copy_int(given, made, "parent-snapshot-id", 0, "snapshot", err)) || (rc = copy_int(given, made, "timestamp-ms", 0, "snapshot", err)))
+	if ((rc = copy_int(given, made, "sequence-number", 1, "snapshot", err)) ||
+	    (rc = copy_int(given, made, "snapshot-id", 0, "snapshot", err)) ||
+	    (rc = copy_int(given, made, "parent-snapshot-id", 0, "snapshot", err)) ||
+	    (rc = copy_int(given, made, "timestamp-ms", 0, "snapshot", err)))
 		goto out;
-	if (json_object_set_new(made, "summary", ice_copy(json_object_get(given, "summary"))) || json_object_set(made, "manifest-list", json_object_get(given, "manifest-list"))) {
+	if (json_object_set_new(made, "summary", ice_copy(json_object_get(given, "summary"))) ||
+	    json_object_set(made, "manifest-list", json_object_get(given, "manifest-list"))) {
 		rc = err_nomem(err);
 		goto out;
 	}
-	if ((rc = copy_int(given, made, "schema-id", 0, "snapshot", err)) || (rc = copy_int(given, made, "first-row-id", 0, "snapshot", err)) ||
+	if ((rc = copy_int(given, made, "schema-id", 0, "snapshot", err)) ||
+	    (rc = copy_int(given, made, "first-row-id", 0, "snapshot", err)) ||
 	    (rc = copy_int(given, made, "added-rows", 0, "snapshot", err)))
 		goto out;
-	if (json_is_string(json_object_get(given, "key-id")) && json_object_set(made, "key-id", json_object_get(given, "key-id")))
+	if (json_is_string(json_object_get(given, "key-id")) &&
+	    json_object_set(made, "key-id", json_object_get(given, "key-id")))
 		rc = err_nomem(err);
 out:
 	if (rc)
@@ -80,15 +92,20 @@ static int take_rows(struct ice_change *change, const json_t *snapshot, struct e
 		return 0;
 	rc = ice_get_int(snapshot, "first-row-id", 0, INT64_MAX / 2, "add-snapshot (format version 3)", &first, err);
 	if (!rc)
-		rc = ice_get_int(snapshot, "added-rows", 0, INT64_MAX / 2, "add-snapshot (format version 3)", &added, err);
+		rc = ice_get_int(snapshot, "added-rows", 0, INT64_MAX / 2, "add-snapshot (format version 3)", &added,
+		                 err);
 	if (rc)
 		return rc;
 	if (first < next)
-		return err_set(err, ERR_CONFLICT, "Cannot add a snapshot, first-row-id is behind table next-row-id: %" PRId64 " < %" PRId64, first, next);
+		return err_set(err, ERR_CONFLICT,
+		               "Cannot add a snapshot, first-row-id is behind table next-row-id: %" PRId64
+		               " < %" PRId64,
+		               first, next);
 	return ice_change_set(change, "next-row-id", json_integer(first + added), err);
 }
 
-static int check_snapshot(struct ice_change *change, const json_t *snapshot, int64_t *sequence, int64_t *id, struct err *err)
+static int check_snapshot(struct ice_change *change, const json_t *snapshot, int64_t *sequence, int64_t *id,
+                          struct err *err)
 {
 	const char *list;
 	int64_t time_ms, schema_id;
@@ -98,18 +115,24 @@ static int check_snapshot(struct ice_change *change, const json_t *snapshot, int
 	if (rc || (rc = ice_get_int(snapshot, "sequence-number", 1, INT64_MAX, "add-snapshot", sequence, err)) ||
 	    (rc = ice_get_int(snapshot, "timestamp-ms", 0, INT64_MAX, "add-snapshot", &time_ms, err)) ||
 	    (rc = ice_get_str(snapshot, "manifest-list", 4096, "add-snapshot", &list, err)) ||
-	    (rc = ice_get_int_opt(snapshot, "schema-id", 0, INT32_MAX, "add-snapshot", &schema_id, &has, err)) || (rc = check_summary(snapshot, err)))
+	    (rc = ice_get_int_opt(snapshot, "schema-id", 0, INT32_MAX, "add-snapshot", &schema_id, &has, err)) ||
+	    (rc = check_summary(snapshot, err)))
 		return rc;
 	if (has && !ice_find(json_object_get(change->md, "schemas"), "schema-id", schema_id, NULL))
 		return err_set(err, ERR_USAGE, "add-snapshot: the table has no schema %" PRId64, schema_id);
 	/* last-updated-ms never goes back, so one snapshot from far in the future would hold the table's clock there. */
 	if (time_ms > change->apply->now_ms + DAY_MS)
-		return err_set(err, ERR_USAGE, "add-snapshot: timestamp-ms %" PRId64 " is more than a day in the future: set the client's clock", time_ms);
+		return err_set(err, ERR_USAGE,
+		               "add-snapshot: timestamp-ms %" PRId64
+		               " is more than a day in the future: set the client's clock",
+		               time_ms);
 	if (ice_find(json_object_get(change->md, "snapshots"), "snapshot-id", *id, NULL))
 		return err_set(err, ERR_USAGE, "add-snapshot: snapshot %" PRId64 " exists already", *id);
 	if (*sequence <= json_get_int(change->md, "last-sequence-number", 0))
-		return err_set(err, ERR_CONFLICT, "Cannot add snapshot with sequence number %" PRId64 " older than last sequence number %" PRId64, *sequence,
-		               json_get_int(change->md, "last-sequence-number", 0));
+		return err_set(err, ERR_CONFLICT,
+		               "Cannot add snapshot with sequence number %" PRId64
+		               " older than last sequence number %" PRId64,
+		               *sequence, json_get_int(change->md, "last-sequence-number", 0));
 	return 0;
 }
 
@@ -123,7 +146,8 @@ int ice_update_add_snapshot(struct ice_change *change, const json_t *update, str
 	if (!rc)
 		rc = check_snapshot(change, given, &sequence, &id, err);
 	if (!rc && json_array_size(snapshots) >= ICE_SNAPSHOTS_MAX)
-		rc = err_set(err, ERR_USAGE, "add-snapshot: the table has %d snapshots already: expire some first", ICE_SNAPSHOTS_MAX);
+		rc = err_set(err, ERR_USAGE, "add-snapshot: the table has %d snapshots already: expire some first",
+		             ICE_SNAPSHOTS_MAX);
 	if (!rc)
 		rc = take_rows(change, given, err);
 	if (!rc)
@@ -136,7 +160,8 @@ int ice_update_add_snapshot(struct ice_change *change, const json_t *update, str
 	return ice_change_set(change, "last-sequence-number", json_integer(sequence), err);
 }
 
-/* main moved to a snapshot: current-snapshot-id and the log follow. A new snapshot enters the log with its own time, an older one (rollback) with now. */
+/* main moved to a snapshot: current-snapshot-id and the log follow. A new snapshot enters the log with its own time,
+ * an older one (rollback) with now. */
 static int set_main(struct ice_change *change, int64_t id, struct err *err)
 {
 	json_t *log = json_object_get(change->md, "snapshot-log");
@@ -148,9 +173,11 @@ static int set_main(struct ice_change *change, int64_t id, struct err *err)
 	when = json_object_get(change->added, text) ? json_get_int(snapshot, "timestamp-ms", 0) : change->apply->now_ms;
 	if (when < last)
 		when = last;
-	if (when > json_get_int(change->md, "last-updated-ms", 0) && ice_change_set(change, "last-updated-ms", json_integer(when), err))
+	if (when > json_get_int(change->md, "last-updated-ms", 0) &&
+	    ice_change_set(change, "last-updated-ms", json_integer(when), err))
 		return ERR_NOMEM;
-	if (json_array_append_new(log, json_pack("{s:I,s:I}", "timestamp-ms", (json_int_t)when, "snapshot-id", (json_int_t)id)))
+	if (json_array_append_new(
+		    log, json_pack("{s:I,s:I}", "timestamp-ms", (json_int_t)when, "snapshot-id", (json_int_t)id)))
 		return err_nomem(err);
 	change->history_changed = true;
 	return ice_change_set(change, "current-snapshot-id", json_integer(id), err);
@@ -159,7 +186,8 @@ static int set_main(struct ice_change *change, int64_t id, struct err *err)
 static int clear_main(struct ice_change *change, struct err *err)
 {
 	json_array_clear(json_object_get(change->md, "snapshot-log"));
-	return ice_change_set(change, "current-snapshot-id", change->version >= 3 ? json_null() : json_integer(-1), err);
+	return ice_change_set(change, "current-snapshot-id", change->version >= 3 ? json_null() : json_integer(-1),
+	                      err);
 }
 
 /* {"snapshot-id", "type", retention}: what "refs" holds. */
@@ -242,7 +270,8 @@ static int drop_of_snapshots(struct ice_change *change, const char *list_name, c
 
 	if (!kept)
 		return err_nomem(err);
-	json_array_foreach(list, i, element) {
+	json_array_foreach(list, i, element)
+	{
 		snprintf(text, sizeof text, "%" PRId64, json_get_int(element, "snapshot-id", -1));
 		if (!json_object_get(gone, text) && json_array_append(kept, element)) {
 			json_decref(kept);
@@ -264,7 +293,8 @@ static int drop_refs(struct ice_change *change, const json_t *gone, struct err *
 	char text[24];
 	void *next;
 
-	json_object_foreach_safe(refs, next, name, ref) {
+	json_object_foreach_safe(refs, next, name, ref)
+	{
 		snprintf(text, sizeof text, "%" PRId64, json_get_int(ref, "snapshot-id", -1));
 		if (!json_object_get(gone, text))
 			continue;
@@ -287,7 +317,8 @@ int ice_update_remove_snapshots(struct ice_change *change, const json_t *update,
 	gone = json_object();
 	if (!gone)
 		return err_nomem(err);
-	json_array_foreach(ids, i, value) {
+	json_array_foreach(ids, i, value)
+	{
 		if (!json_is_integer(value)) {
 			rc = err_set(err, ERR_USAGE, "remove-snapshots: snapshot-ids must be whole numbers");
 			break;
@@ -298,7 +329,8 @@ int ice_update_remove_snapshots(struct ice_change *change, const json_t *update,
 			break;
 		}
 	}
-	if (!rc && !(rc = drop_of_snapshots(change, "snapshots", gone, err)) && !(rc = drop_of_snapshots(change, "statistics", gone, err)) &&
+	if (!rc && !(rc = drop_of_snapshots(change, "snapshots", gone, err)) &&
+	    !(rc = drop_of_snapshots(change, "statistics", gone, err)) &&
 	    !(rc = drop_of_snapshots(change, "partition-statistics", gone, err)))
 		rc = drop_refs(change, gone, err);
 	json_decref(gone);
@@ -306,11 +338,12 @@ int ice_update_remove_snapshots(struct ice_change *change, const json_t *update,
 	return rc;
 }
 
-/* An entry whose snapshot is gone ends what is known: it and all before it leave the log. Snapshots that were added and passed over in one request were
- * never current for anybody and leave it too. */
+/* An entry whose snapshot is gone ends what is known: it and all before it leave the log. Snapshots that were added
+ * and passed over in one request were never current for anybody and leave it too. */
 int ice_change_close_history(struct ice_change *change, struct err *err)
 {
-	const json_t *log = json_object_get(change->md, "snapshot-log"), *snapshots = json_object_get(change->md, "snapshots");
+	const json_t *log = json_object_get(change->md, "snapshot-log"),
+		     *snapshots = json_object_get(change->md, "snapshots");
 	int64_t current = ice_metadata_current_snapshot(change->md);
 	json_t *kept = json_array(), *entry;
 	char text[24];
@@ -318,7 +351,8 @@ int ice_change_close_history(struct ice_change *change, struct err *err)
 
 	if (!kept)
 		return err_nomem(err);
-	json_array_foreach(log, i, entry) {
+	json_array_foreach(log, i, entry)
+	{
 		int64_t id = json_get_int(entry, "snapshot-id", -1);
 		snprintf(text, sizeof text, "%" PRId64, id);
 		if (!ice_find(snapshots, "snapshot-id", id, NULL)) {
@@ -360,7 +394,8 @@ static int put_statistics(struct ice_change *change, const char *list_name, json
 	return 0;
 }
 
-static int set_file(struct ice_change *change, const json_t *update, const char *member, const char *list_name, bool table_level, struct err *err)
+static int set_file(struct ice_change *change, const json_t *update, const char *member, const char *list_name,
+                    bool table_level, struct err *err)
 {
 	json_t *given, *made, *blobs;
 	const char *path;
@@ -368,7 +403,8 @@ static int set_file(struct ice_change *change, const json_t *update, const char 
 	bool has;
 	int rc = ice_get_object(update, member, "set-statistics", &given, err);
 
-	if (rc || (rc = ice_get_int(given, "snapshot-id", 0, INT64_MAX, member, &id, err)) || (rc = ice_get_str(given, "statistics-path", 4096, member, &path, err)) ||
+	if (rc || (rc = ice_get_int(given, "snapshot-id", 0, INT64_MAX, member, &id, err)) ||
+	    (rc = ice_get_str(given, "statistics-path", 4096, member, &path, err)) ||
 	    (rc = ice_get_int(given, "file-size-in-bytes", 0, INT64_MAX, member, &bytes, err)) ||
 	    (rc = ice_get_int_opt(update, "snapshot-id", 0, INT64_MAX, member, &outer, &has, err)))
 		return rc;

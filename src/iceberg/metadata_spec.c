@@ -1,4 +1,5 @@
-/* src/iceberg/metadata_spec.c — partition specs and sort orders: checked against the schema, in canonical form (spec: Partitioning, Sorting). */
+/* src/iceberg/metadata_spec.c — partition specs and sort orders: checked against the schema, in canonical form (spec:
+ * Partitioning, Sorting). */
 #include "iceberg/metadata_int.h"
 
 #include <stdio.h>
@@ -20,15 +21,21 @@ static bool with_number(const char *transform, const char *name, int64_t *n)
 	struct str s = str_of(transform);
 	size_t len = strlen(name);
 
-	return str_starts(s, name) && s.n > len + 2 && s.p[len] == '[' && s.p[s.n - 1] == ']' && str_to_i64(str_view(s.p + len + 1, s.n - len - 2), n);
+	return str_starts(s, name) && s.n > len + 2 && s.p[len] == '[' && s.p[s.n - 1] == ']' &&
+	       str_to_i64(str_view(s.p + len + 1, s.n - len - 2), n);
 }
 
-/* Whether a source of this type may have the transform (spec: Partition Transforms). Nested and unknown types: identity and the others never. */
+/* Whether a source of this type may have the transform (spec: Partition Transforms). Nested and unknown types:
+ * identity and the others never. */
 static int transform_ok(const char *transform, const json_t *type, const char *field, struct err *err)
 {
-	static const char *const days[] = { "date", "timestamp", "timestamptz", "timestamp_ns", "timestamptz_ns", NULL };
+	static const char *const days[] = {
+		"date", "timestamp", "timestamptz", "timestamp_ns", "timestamptz_ns", NULL
+	};
 	static const char *const hours[] = { "timestamp", "timestamptz", "timestamp_ns", "timestamptz_ns", NULL };
-	static const char *const hashed[] = { "int", "long", "date", "time", "timestamp", "timestamptz", "timestamp_ns", "timestamptz_ns", "string", "uuid", "binary", NULL };
+	static const char *const hashed[] = { "int",       "long",        "date",         "time",
+		                              "timestamp", "timestamptz", "timestamp_ns", "timestamptz_ns",
+		                              "string",    "uuid",        "binary",       NULL };
 	static const char *const cut[] = { "int", "long", "string", "binary", NULL };
 	static const char *const never[] = { "variant", "geometry", "geography", "unknown", NULL };
 	const char *name = json_string_value(type);
@@ -39,7 +46,8 @@ static int transform_ok(const char *transform, const json_t *type, const char *f
 	if (strcmp(transform, "void") == 0)
 		return 0;
 	if (!name)
-		return err_set(err, ERR_USAGE, "\"%s\": a struct, list or map cannot be the source of transform %s", field, transform);
+		return err_set(err, ERR_USAGE, "\"%s\": a struct, list or map cannot be the source of transform %s",
+		               field, transform);
 	if (strcmp(transform, "identity") == 0)
 		ok = !one_of(name, never) && !str_starts(s, "geo");
 	else if (strcmp(transform, "year") == 0 || strcmp(transform, "month") == 0 || strcmp(transform, "day") == 0)
@@ -53,18 +61,22 @@ static int transform_ok(const char *transform, const json_t *type, const char *f
 	else
 		return err_set(err, ERR_USAGE, "\"%s\": \"%.64s\" is not a transform", field, transform);
 	if (!ok)
-		return err_set(err, ERR_USAGE, "\"%s\": transform %s does not take a source of type %s", field, transform, name);
+		return err_set(err, ERR_USAGE, "\"%s\": transform %s does not take a source of type %s", field,
+		               transform, name);
 	return 0;
 }
 
-/* The source id of a spec's or order's field, moved to the new ids of a create request. "source-ids" (v3) is understood for one source. */
-static int source_of(const json_t *field, const struct ice_id_map *sources, const char *what, int64_t *out, struct err *err)
+/* The source id of a spec's or order's field, moved to the new ids of a create request. "source-ids" (v3) is
+ * understood for one source. */
+static int source_of(const json_t *field, const struct ice_id_map *sources, const char *what, int64_t *out,
+                     struct err *err)
 {
 	const json_t *many = json_object_get(field, "source-ids");
 
 	if (!json_has(field, "source-id") && json_is_array(many)) {
 		if (json_array_size(many) != 1 || !json_is_integer(json_array_get(many, 0)))
-			return err_set(err, ERR_USAGE, "%s: transforms of several sources are not defined by the specification", what);
+			return err_set(err, ERR_USAGE,
+			               "%s: transforms of several sources are not defined by the specification", what);
 		*out = json_integer_value(json_array_get(many, 0));
 	} else {
 		int rc = ice_get_int(field, "source-id", INT32_MIN, ICE_FIELD_ID_MAX, what, out, err);
@@ -75,14 +87,16 @@ static int source_of(const json_t *field, const struct ice_id_map *sources, cons
 		int64_t given = *out;
 		*out = ice_id_map_get(sources, given);
 		if (*out < 0)
-			return err_set(err, ERR_USAGE, "%s: source-id %lld is not a field of the schema", what, (long long)given);
+			return err_set(err, ERR_USAGE, "%s: source-id %lld is not a field of the schema", what,
+			               (long long)given);
 	}
 	return 0;
 }
 
 static bool field_same(const json_t *a, const json_t *b)
 {
-	return json_equal(json_object_get(a, "source-id"), json_object_get(b, "source-id")) && json_equal(json_object_get(a, "transform"), json_object_get(b, "transform"));
+	return json_equal(json_object_get(a, "source-id"), json_object_get(b, "source-id")) &&
+	       json_equal(json_object_get(a, "transform"), json_object_get(b, "transform"));
 }
 
 static bool fields_same(const json_t *a, const json_t *b, bool names)
@@ -92,14 +106,15 @@ static bool fields_same(const json_t *a, const json_t *b, bool names)
 
 	if (json_array_size(a) != json_array_size(b))
 		return false;
-	json_array_foreach(a, i, field) {
+	json_array_foreach(a, i, field)
+	{
 		const json_t *other = json_array_get(b, i);
 		if (!field_same(field, other))
 			return false;
 		if (names && !json_equal(json_object_get(field, "name"), json_object_get(other, "name")))
 			return false;
 		if (!names && (!json_equal(json_object_get(field, "direction"), json_object_get(other, "direction")) ||
-			       !json_equal(json_object_get(field, "null-order"), json_object_get(other, "null-order"))))
+		               !json_equal(json_object_get(field, "null-order"), json_object_get(other, "null-order"))))
 			return false;
 	}
 	return true;
@@ -115,34 +130,43 @@ bool ice_order_same(const json_t *a, const json_t *b)
 	return fields_same(json_object_get(a, "fields"), json_object_get(b, "fields"), false);
 }
 
-/* The field of an earlier spec that has this source and transform (same: its id may be reused) or this id (clash), else NULL. */
+/* The field of an earlier spec that has this source and transform (same: its id may be reused) or this id (clash),
+ * else NULL. */
 static const json_t *known_field(const json_t *known, const json_t *like, int64_t id)
 {
 	size_t i, k;
 	json_t *spec, *field;
 
-	json_array_foreach(known, i, spec) {
-		json_array_foreach(json_object_get(spec, "fields"), k, field) {
-			if (like ? field_same(field, like) : json_integer_value(json_object_get(field, "field-id")) == id)
+	json_array_foreach(known, i, spec)
+	{
+		json_array_foreach(json_object_get(spec, "fields"), k, field)
+		{
+			if (like ? field_same(field, like)
+			         : json_integer_value(json_object_get(field, "field-id")) == id)
 				return field;
 		}
 	}
 	return NULL;
 }
 
-/* The partition field's id: the client's, an equal field's of an earlier spec, or the next one (spec: Partition Evolution). */
-static int field_id(const struct ice_spec_opts *opts, const json_t *given, const json_t *field, int64_t *out, struct err *err)
+/* The partition field's id: the client's, an equal field's of an earlier spec, or the next one (spec: Partition
+ * Evolution). */
+static int field_id(const struct ice_spec_opts *opts, const json_t *given, const json_t *field, int64_t *out,
+                    struct err *err)
 {
 	const json_t *known;
 	bool has = false;
-	int rc = ice_get_int_opt(given, "field-id", ICE_PARTITION_ID_MIN, ICE_FIELD_ID_MAX, "partition field", out, &has, err);
+	int rc = ice_get_int_opt(given, "field-id", ICE_PARTITION_ID_MIN, ICE_FIELD_ID_MAX, "partition field", out,
+	                         &has, err);
 
 	if (rc)
 		return rc;
 	if (has) {
 		known = known_field(opts->known, NULL, *out);
 		if (known && !field_same(known, field))
-			return err_set(err, ERR_USAGE, "partition field \"%s\": field-id %lld belongs to \"%s\" of an earlier spec", json_get_str(field, "name", ""), (long long)*out,
+			return err_set(err, ERR_USAGE,
+			               "partition field \"%s\": field-id %lld belongs to \"%s\" of an earlier spec",
+			               json_get_str(field, "name", ""), (long long)*out,
 			               json_get_str(known, "name", ""));
 	} else {
 		known = known_field(opts->known, field, 0);
@@ -158,8 +182,10 @@ static bool clashes(const json_t *made, const json_t *field, int64_t id)
 	size_t i;
 	json_t *other;
 
-	json_array_foreach(made, i, other) {
-		if (json_integer_value(json_object_get(other, "field-id")) == id || json_equal(json_object_get(other, "name"), json_object_get(field, "name")) ||
+	json_array_foreach(made, i, other)
+	{
+		if (json_integer_value(json_object_get(other, "field-id")) == id ||
+		    json_equal(json_object_get(other, "name"), json_object_get(field, "name")) ||
 		    (field_same(other, field) && strcmp(json_get_str(field, "transform", ""), "void") != 0))
 			return true;
 	}
@@ -176,26 +202,34 @@ static int spec_field(const json_t *given, const struct ice_spec_opts *opts, jso
 
 	if (!json_is_object(given))
 		return err_set(err, ERR_USAGE, "partition spec: a field is not an object");
-	if (ice_get_str(given, "name", ICE_NAME_MAX, "partition field", &name, err) || ice_get_str(given, "transform", 64, "partition field", &transform, err) ||
+	if (ice_get_str(given, "name", ICE_NAME_MAX, "partition field", &name, err) ||
+	    ice_get_str(given, "transform", 64, "partition field", &transform, err) ||
 	    source_of(given, opts->sources, "partition field", &source_id, err))
 		return ERR_USAGE;
 	source = ice_schema_field(opts->schema, source_id);
 	if (!source)
-		return err_set(err, ERR_USAGE, "partition field \"%s\": source-id %lld is not a field of the schema", name, (long long)source_id);
+		return err_set(err, ERR_USAGE, "partition field \"%s\": source-id %lld is not a field of the schema",
+		               name, (long long)source_id);
 	rc = transform_ok(transform, json_object_get(source, "type"), name, err);
 	if (rc)
 		return err_prefix(err, "partition field");
 	column = ice_schema_column(opts->schema, name);
 	if (column && (column != source || (strcmp(transform, "identity") != 0 && strcmp(transform, "void") != 0)))
-		return err_set(err, ERR_USAGE, "partition field \"%s\": there is a column of this name; only its identity may be called so", name);
+		return err_set(
+			err, ERR_USAGE,
+			"partition field \"%s\": there is a column of this name; only its identity may be called so",
+			name);
 	field = json_object();
-	if (!field || json_object_set(field, "name", json_object_get(given, "name")) || json_object_set(field, "transform", json_object_get(given, "transform")) ||
+	if (!field || json_object_set(field, "name", json_object_get(given, "name")) ||
+	    json_object_set(field, "transform", json_object_get(given, "transform")) ||
 	    json_object_set_new(field, "source-id", json_integer(source_id)))
 		rc = err_nomem(err);
 	if (!rc)
 		rc = field_id(opts, given, field, &id, err);
 	if (!rc && clashes(made, field, id))
-		rc = err_set(err, ERR_USAGE, "partition field \"%s\": its name, its id or its source and transform are used twice", name);
+		rc = err_set(err, ERR_USAGE,
+		             "partition field \"%s\": its name, its id or its source and transform are used twice",
+		             name);
 	if (!rc && (json_object_set_new(field, "field-id", json_integer(id)) || json_array_append(made, field)))
 		rc = err_nomem(err);
 	json_decref(field);
@@ -231,7 +265,8 @@ int ice_spec_canonical(const json_t *spec, const struct ice_spec_opts *opts, jso
 	made = json_array();
 	if (!made)
 		return err_nomem(err);
-	json_array_foreach(given, i, field) {
+	json_array_foreach(given, i, field)
+	{
 		rc = spec_field(field, opts, made, err);
 		if (rc) {
 			json_decref(made);
@@ -241,9 +276,11 @@ int ice_spec_canonical(const json_t *spec, const struct ice_spec_opts *opts, jso
 	return wrap("spec-id", opts->spec_id, made, out, err);
 }
 
-static int order_field(const json_t *given, const json_t *schema, const struct ice_id_map *sources, json_t *made, struct err *err)
+static int order_field(const json_t *given, const json_t *schema, const struct ice_id_map *sources, json_t *made,
+                       struct err *err)
 {
-	static const char *const directions[] = { "asc", "desc", NULL }, *const nulls[] = { "nulls-first", "nulls-last", NULL };
+	static const char *const directions[] = { "asc", "desc", NULL }, *const nulls[] = { "nulls-first", "nulls-last",
+		                                                                            NULL };
 	const char *transform, *direction, *null_order;
 	const json_t *source;
 	json_t *field;
@@ -252,27 +289,34 @@ static int order_field(const json_t *given, const json_t *schema, const struct i
 
 	if (!json_is_object(given))
 		return err_set(err, ERR_USAGE, "sort order: a field is not an object");
-	if (ice_get_str(given, "transform", 64, "sort field", &transform, err) || ice_get_str(given, "direction", 16, "sort field", &direction, err) ||
-	    ice_get_str(given, "null-order", 16, "sort field", &null_order, err) || source_of(given, sources, "sort field", &source_id, err))
+	if (ice_get_str(given, "transform", 64, "sort field", &transform, err) ||
+	    ice_get_str(given, "direction", 16, "sort field", &direction, err) ||
+	    ice_get_str(given, "null-order", 16, "sort field", &null_order, err) ||
+	    source_of(given, sources, "sort field", &source_id, err))
 		return ERR_USAGE;
 	if (!one_of(direction, directions) || !one_of(null_order, nulls))
-		return err_set(err, ERR_USAGE, "sort field: direction must be asc or desc, null-order nulls-first or nulls-last");
+		return err_set(err, ERR_USAGE,
+		               "sort field: direction must be asc or desc, null-order nulls-first or nulls-last");
 	source = ice_schema_field(schema, source_id);
 	if (!source)
-		return err_set(err, ERR_USAGE, "sort field: source-id %lld is not a field of the schema", (long long)source_id);
+		return err_set(err, ERR_USAGE, "sort field: source-id %lld is not a field of the schema",
+		               (long long)source_id);
 	rc = transform_ok(transform, json_object_get(source, "type"), json_get_str(source, "name", ""), err);
 	if (rc)
 		return err_prefix(err, "sort field");
 	field = json_object();
-	if (!field || json_object_set(field, "transform", json_object_get(given, "transform")) || json_object_set_new(field, "source-id", json_integer(source_id)) ||
-	    json_object_set(field, "direction", json_object_get(given, "direction")) || json_object_set(field, "null-order", json_object_get(given, "null-order")) ||
+	if (!field || json_object_set(field, "transform", json_object_get(given, "transform")) ||
+	    json_object_set_new(field, "source-id", json_integer(source_id)) ||
+	    json_object_set(field, "direction", json_object_get(given, "direction")) ||
+	    json_object_set(field, "null-order", json_object_get(given, "null-order")) ||
 	    json_array_append(made, field))
 		rc = err_nomem(err);
 	json_decref(field);
 	return rc;
 }
 
-int ice_order_canonical(const json_t *order, int64_t order_id, const json_t *schema, const struct ice_id_map *sources, json_t **out, struct err *err)
+int ice_order_canonical(const json_t *order, int64_t order_id, const json_t *schema, const struct ice_id_map *sources,
+                        json_t **out, struct err *err)
 {
 	json_t *given, *field, *made;
 	size_t i;
@@ -286,7 +330,8 @@ int ice_order_canonical(const json_t *order, int64_t order_id, const json_t *sch
 	made = json_array();
 	if (!made)
 		return err_nomem(err);
-	json_array_foreach(given, i, field) {
+	json_array_foreach(given, i, field)
+	{
 		rc = order_field(field, schema, sources, made, err);
 		if (rc) {
 			json_decref(made);
@@ -302,14 +347,17 @@ int ice_sources_check(const json_t *fields, const json_t *schema, const char *wh
 	size_t i;
 	json_t *field;
 
-	json_array_foreach(fields, i, field) {
+	json_array_foreach(fields, i, field)
+	{
 		int64_t id;
 		if (strcmp(json_get_str(field, "transform", ""), "void") == 0 || !json_has(field, "source-id"))
 			continue;
 		id = json_get_int(field, "source-id", -1);
 		if (!ice_schema_field(schema, id))
-			return err_set(err, ERR_USAGE, "the default %s %s names field %lld, which the current schema does not have: change it first", what,
-			               strcmp(what, "sort") == 0 ? "order" : "spec", (long long)id);
+			return err_set(
+				err, ERR_USAGE,
+				"the default %s %s names field %lld, which the current schema does not have: change it first",
+				what, strcmp(what, "sort") == 0 ? "order" : "spec", (long long)id);
 	}
 	return 0;
 }

@@ -1,7 +1,9 @@
-/* src/iceberg/metadata_update.c — the changes a client wants made to a table (REST: TableUpdate), applied in order to a copy of the metadata.
+/* src/iceberg/metadata_update.c — the changes a client wants made to a table (REST: TableUpdate), applied in order to
+ * a copy of the metadata.
  *
- * One small function per update, found by name in a table. An update that leaves the metadata as it is (an equal schema, a property's own value) counts
- * as no change; a request of such updates only yields the base itself. "-1" as an id means the one added last by the same request. */
+ * One small function per update, found by name in a table. An update that leaves the metadata as it is (an equal
+ * schema, a property's own value) counts as no change; a request of such updates only yields the base itself. "-1" as
+ * an id means the one added last by the same request. */
 #include "iceberg/metadata_int.h"
 
 #include <inttypes.h>
@@ -60,7 +62,9 @@ static int upgrade_version(struct ice_change *change, const json_t *update, stru
 	if (rc)
 		return rc;
 	if (to > ICE_FORMAT_MAX)
-		return err_set(err, ERR_USAGE, "Cannot upgrade table to unsupported format version: v%" PRId64 " (supported: v%d)", to, ICE_FORMAT_MAX);
+		return err_set(err, ERR_USAGE,
+		               "Cannot upgrade table to unsupported format version: v%" PRId64 " (supported: v%d)", to,
+		               ICE_FORMAT_MAX);
 	if (to < change->version)
 		return err_set(err, ERR_USAGE, "Cannot downgrade v%d table to v%" PRId64, change->version, to);
 	if (to == change->version)
@@ -92,18 +96,21 @@ static int set_location(struct ice_change *change, const json_t *update, struct 
 /* --- schemas, specs, orders --- */
 
 /* The element equal to `made` but for its id; else takes the next free id, from `first` up. */
-static int64_t reuse_id(const json_t *list, const char *id_key, const json_t *made, bool (*same)(const json_t *, const json_t *), int64_t first, bool *found)
+static int64_t reuse_id(const json_t *list, const char *id_key, const json_t *made,
+                        bool (*same)(const json_t *, const json_t *), int64_t first, bool *found)
 {
 	size_t i;
 	json_t *element;
 
 	*found = true;
-	json_array_foreach(list, i, element) {
+	json_array_foreach(list, i, element)
+	{
 		if (same(element, made))
 			return json_get_int(element, id_key, -1);
 	}
 	*found = false;
-	json_array_foreach(list, i, element) {
+	json_array_foreach(list, i, element)
+	{
 		int64_t id = json_get_int(element, id_key, -1);
 		if (id >= first)
 			first = id + 1;
@@ -112,8 +119,8 @@ static int64_t reuse_id(const json_t *list, const char *id_key, const json_t *ma
 }
 
 /* Adds made (taken) to a list unless an equal one is there; *id: which one it is now. */
-static int add_unique(struct ice_change *change, const char *list_name, const char *id_key, json_t *made, bool (*same)(const json_t *, const json_t *), int64_t first,
-                      int64_t *id, struct err *err)
+static int add_unique(struct ice_change *change, const char *list_name, const char *id_key, json_t *made,
+                      bool (*same)(const json_t *, const json_t *), int64_t first, int64_t *id, struct err *err)
 {
 	json_t *list = json_object_get(change->md, list_name);
 	bool found;
@@ -125,7 +132,8 @@ static int add_unique(struct ice_change *change, const char *list_name, const ch
 	}
 	if (json_array_size(list) >= ICE_LIST_MAX) {
 		json_decref(made);
-		return err_set(err, ERR_USAGE, "the table has %d %s already: remove unused ones first", ICE_LIST_MAX, list_name);
+		return err_set(err, ERR_USAGE, "the table has %d %s already: remove unused ones first", ICE_LIST_MAX,
+		               list_name);
 	}
 	if (json_object_set_new(made, id_key, json_integer(*id))) {
 		json_decref(made);
@@ -138,14 +146,17 @@ static int add_unique(struct ice_change *change, const char *list_name, const ch
 }
 
 /* The id an update gives, -1 replaced by the one added last. */
-static int resolve_id(const json_t *update, const char *key, int64_t last, const char *what, int64_t *id, struct err *err)
+static int resolve_id(const json_t *update, const char *key, int64_t last, const char *what, int64_t *id,
+                      struct err *err)
 {
 	int rc = ice_get_int(update, key, -1, INT32_MAX, what, id, err);
 
 	if (rc || *id != -1)
 		return rc;
 	if (last < 0)
-		return err_set(err, ERR_USAGE, "%s: -1 means the last added one, but nothing was added before it in this request", what);
+		return err_set(err, ERR_USAGE,
+		               "%s: -1 means the last added one, but nothing was added before it in this request",
+		               what);
 	*id = last;
 	return 0;
 }
@@ -166,7 +177,10 @@ static int add_schema(struct ice_change *change, const json_t *update, struct er
 		return rc;
 	if (has && given < highest) {
 		json_decref(made);
-		return err_set(err, ERR_USAGE, "add-schema: last-column-id %" PRId64 " is lower than field id %" PRId64 " of the schema", given, highest);
+		return err_set(err, ERR_USAGE,
+		               "add-schema: last-column-id %" PRId64 " is lower than field id %" PRId64
+		               " of the schema",
+		               given, highest);
 	}
 	if (given > highest)
 		highest = given;
@@ -191,7 +205,9 @@ static int set_current_schema(struct ice_change *change, const json_t *update, s
 static int add_spec(struct ice_change *change, const json_t *update, struct err *err)
 {
 	int64_t last = json_get_int(change->md, "last-partition-id", ICE_PARTITION_ID_MIN - 1), before = last;
-	struct ice_spec_opts opts = { .schema = ice_change_schema(change), .known = json_object_get(change->md, "partition-specs"), .last_partition_id = &last };
+	struct ice_spec_opts opts = { .schema = ice_change_schema(change),
+		                      .known = json_object_get(change->md, "partition-specs"),
+		                      .last_partition_id = &last };
 	json_t *made, *spec;
 	int rc = ice_get_object(update, "spec", "add-spec", &spec, err);
 
@@ -264,7 +280,8 @@ static int set_default_order(struct ice_change *change, const json_t *update, st
 }
 
 /* The elements whose id is in `ids` go; `keep` is not to be removed. */
-static int remove_ids(struct ice_change *change, const json_t *update, const char *list_name, const char *id_key, const char *ids_key, int64_t keep, struct err *err)
+static int remove_ids(struct ice_change *change, const json_t *update, const char *list_name, const char *id_key,
+                      const char *ids_key, int64_t keep, struct err *err)
 {
 	json_t *list = json_object_get(change->md, list_name), *ids, *value;
 	size_t i, at;
@@ -272,11 +289,13 @@ static int remove_ids(struct ice_change *change, const json_t *update, const cha
 
 	if (rc)
 		return rc;
-	json_array_foreach(ids, i, value) {
+	json_array_foreach(ids, i, value)
+	{
 		if (!json_is_integer(value))
 			return err_set(err, ERR_USAGE, "%s: must be whole numbers", ids_key);
 		if (json_integer_value(value) == keep)
-			return err_set(err, ERR_USAGE, "%s: %" PRId64 " is in use and cannot be removed", ids_key, keep);
+			return err_set(err, ERR_USAGE, "%s: %" PRId64 " is in use and cannot be removed", ids_key,
+			               keep);
 		if (!ice_find(list, id_key, json_integer_value(value), &at))
 			continue;
 		if (json_array_remove(list, at))
@@ -288,7 +307,8 @@ static int remove_ids(struct ice_change *change, const json_t *update, const cha
 
 static int remove_specs(struct ice_change *change, const json_t *update, struct err *err)
 {
-	return remove_ids(change, update, "partition-specs", "spec-id", "spec-ids", json_get_int(change->md, "default-spec-id", -1), err);
+	return remove_ids(change, update, "partition-specs", "spec-id", "spec-ids",
+	                  json_get_int(change->md, "default-spec-id", -1), err);
 }
 
 static int remove_schemas(struct ice_change *change, const json_t *update, struct err *err)
@@ -297,20 +317,27 @@ static int remove_schemas(struct ice_change *change, const json_t *update, struc
 	size_t i, k;
 	json_t *snapshot, *id;
 
-	json_array_foreach(json_object_get(change->md, "snapshots"), i, snapshot) {
-		json_array_foreach(ids, k, id) {
+	json_array_foreach(json_object_get(change->md, "snapshots"), i, snapshot)
+	{
+		json_array_foreach(ids, k, id)
+		{
 			if (json_is_integer(id) && json_get_int(snapshot, "schema-id", -1) == json_integer_value(id))
-				return err_set(err, ERR_USAGE, "schema-ids: schema %" JSON_INTEGER_FORMAT " is in use by a snapshot and cannot be removed", json_integer_value(id));
+				return err_set(err, ERR_USAGE,
+				               "schema-ids: schema %" JSON_INTEGER_FORMAT
+				               " is in use by a snapshot and cannot be removed",
+				               json_integer_value(id));
 		}
 	}
-	return remove_ids(change, update, "schemas", "schema-id", "schema-ids", json_get_int(change->md, "current-schema-id", -1), err);
+	return remove_ids(change, update, "schemas", "schema-id", "schema-ids",
+	                  json_get_int(change->md, "current-schema-id", -1), err);
 }
 
 /* --- properties and keys --- */
 
 static int set_properties(struct ice_change *change, const json_t *update, struct err *err)
 {
-	json_t *properties = json_object_get(change->md, "properties"), *given = json_object_get(update, "updates"), *value;
+	json_t *properties = json_object_get(change->md, "properties"), *given = json_object_get(update, "updates"),
+	       *value;
 	const char *key;
 	int rc;
 
@@ -320,7 +347,8 @@ static int set_properties(struct ice_change *change, const json_t *update, struc
 	rc = ice_properties_check(given, false, "set-properties", err);
 	if (rc)
 		return rc;
-	json_object_foreach(given, key, value) {
+	json_object_foreach(given, key, value)
+	{
 		if (json_equal(json_object_get(properties, key), value))
 			continue;
 		if (json_object_set(properties, key, value))
@@ -328,13 +356,15 @@ static int set_properties(struct ice_change *change, const json_t *update, struc
 		change->changed = true;
 	}
 	if (json_object_size(properties) > ICE_PROPERTIES_MAX)
-		return err_set(err, ERR_USAGE, "set-properties: the table would have more than %d properties", ICE_PROPERTIES_MAX);
+		return err_set(err, ERR_USAGE, "set-properties: the table would have more than %d properties",
+		               ICE_PROPERTIES_MAX);
 	return 0;
 }
 
 static int remove_properties(struct ice_change *change, const json_t *update, struct err *err)
 {
-	json_t *properties = json_object_get(change->md, "properties"), *keys = json_object_get(update, "removals"), *key;
+	json_t *properties = json_object_get(change->md, "properties"), *keys = json_object_get(update, "removals"),
+	       *key;
 	size_t i;
 	int rc;
 
@@ -344,7 +374,8 @@ static int remove_properties(struct ice_change *change, const json_t *update, st
 		rc = ice_get_array(update, "removed", ICE_PROPERTIES_MAX, "remove-properties", &keys, err);
 	if (rc)
 		return rc;
-	json_array_foreach(keys, i, key) {
+	json_array_foreach(keys, i, key)
+	{
 		if (!json_is_string(key))
 			return err_set(err, ERR_USAGE, "remove-properties: a name is not a text");
 		if (json_object_del(properties, json_string_value(key)) == 0)
@@ -364,16 +395,20 @@ static int add_key(struct ice_change *change, const json_t *update, struct err *
 	    (rc = ice_get_str(key, "encrypted-key-metadata", ICE_DOC_MAX, "encryption-key", &bytes, err)))
 		return rc;
 	if (change->version < 3)
-		return err_set(err, ERR_USAGE, "add-encryption-key: needs format version 3, the table has %d", change->version);
+		return err_set(err, ERR_USAGE, "add-encryption-key: needs format version 3, the table has %d",
+		               change->version);
 	if (!json_is_array(keys)) {
 		if (ice_change_set(change, "encryption-keys", json_array(), err))
 			return ERR_NOMEM;
 		keys = json_object_get(change->md, "encryption-keys");
 	}
-	json_array_foreach(keys, i, element) {
+	json_array_foreach(keys, i, element)
+	{
 		if (strcmp(json_get_str(element, "key-id", ""), id) != 0)
 			continue;
-		return json_equal(element, key) ? 0 : err_set(err, ERR_USAGE, "add-encryption-key: there is another key of id \"%s\"", id);
+		return json_equal(element, key)
+		               ? 0
+		               : err_set(err, ERR_USAGE, "add-encryption-key: there is another key of id \"%s\"", id);
 	}
 	if (json_array_size(keys) >= ICE_LIST_MAX)
 		return err_set(err, ERR_USAGE, "add-encryption-key: the table has %d keys already", ICE_LIST_MAX);
@@ -392,7 +427,8 @@ static int remove_key(struct ice_change *change, const json_t *update, struct er
 
 	if (ice_get_str(update, "key-id", ICE_NAME_MAX, "remove-encryption-key", &id, err))
 		return ERR_USAGE;
-	json_array_foreach(keys, i, element) {
+	json_array_foreach(keys, i, element)
+	{
 		if (strcmp(json_get_str(element, "key-id", ""), id) != 0)
 			continue;
 		json_array_remove(keys, i);
@@ -404,7 +440,10 @@ static int remove_key(struct ice_change *change, const json_t *update, struct er
 
 /* --- the table of updates --- */
 
-static const struct { const char *action; int (*apply)(struct ice_change *change, const json_t *update, struct err *err); } updates_known[] = {
+static const struct {
+	const char *action;
+	int (*apply)(struct ice_change *change, const json_t *update, struct err *err);
+} updates_known[] = {
 	{ "assign-uuid", assign_uuid },
 	{ "upgrade-format-version", upgrade_version },
 	{ "add-schema", add_schema },
@@ -448,12 +487,14 @@ static int apply_one(struct ice_change *change, const json_t *update, struct err
 /* Our own copies of the lists and maps the updates change in place, so that the base stays as it is. */
 static int start(struct ice_change *change, struct err *err)
 {
-	static const char *const lists[] = { "schemas", "partition-specs", "sort-orders", "snapshots", "snapshot-log", "metadata-log", "statistics", "partition-statistics" };
+	static const char *const lists[] = { "schemas",      "partition-specs", "sort-orders", "snapshots",
+		                             "snapshot-log", "metadata-log",    "statistics",  "partition-statistics" };
 	static const char *const maps[] = { "properties", "refs" };
 	const struct ice_apply *apply = change->apply;
 	const json_t *value;
 
-	change->md = apply->base ? ice_copy(apply->base) : ice_metadata_skeleton(ICE_FORMAT_DEFAULT, apply->uuid, apply->location);
+	change->md = apply->base ? ice_copy(apply->base)
+	                         : ice_metadata_skeleton(ICE_FORMAT_DEFAULT, apply->uuid, apply->location);
 	change->added = json_object();
 	if (!change->md || !change->added)
 		return err_nomem(err);
@@ -479,7 +520,8 @@ static int start(struct ice_change *change, struct err *err)
 static int complete_new(struct ice_change *change, struct err *err)
 {
 	int rc = 0;
-	json_t *specs = json_object_get(change->md, "partition-specs"), *orders = json_object_get(change->md, "sort-orders");
+	json_t *specs = json_object_get(change->md, "partition-specs"),
+	       *orders = json_object_get(change->md, "sort-orders");
 
 	if (json_get_int(change->md, "current-schema-id", -1) == -1)
 		return err_set(err, ERR_USAGE, "create table: the updates set no current schema");
@@ -498,12 +540,15 @@ static int complete_new(struct ice_change *change, struct err *err)
 	return rc;
 }
 
-/* Default spec and order must fit the current schema; they are looked at once, after all updates, since a request may change all three in any order. */
+/* Default spec and order must fit the current schema; they are looked at once, after all updates, since a request may
+ * change all three in any order. */
 static int check_defaults(struct ice_change *change, struct err *err)
 {
 	const json_t *md = change->md;
-	const json_t *spec = ice_find(json_object_get(md, "partition-specs"), "spec-id", json_get_int(md, "default-spec-id", -1), NULL);
-	const json_t *order = ice_find(json_object_get(md, "sort-orders"), "order-id", json_get_int(md, "default-sort-order-id", -1), NULL);
+	const json_t *spec = ice_find(json_object_get(md, "partition-specs"), "spec-id",
+	                              json_get_int(md, "default-spec-id", -1), NULL);
+	const json_t *order = ice_find(json_object_get(md, "sort-orders"), "order-id",
+	                               json_get_int(md, "default-sort-order-id", -1), NULL);
 	int rc = ice_sources_check(json_object_get(spec, "fields"), ice_change_schema(change), "partition", err);
 
 	if (!rc)
@@ -531,7 +576,9 @@ static int close_change(struct ice_change *change, struct err *err)
 	size_t max = (size_t)log_length_max(change->md);
 
 	if (base && change->apply->base_location &&
-	    json_array_append_new(log, json_pack("{s:I,s:s}", "timestamp-ms", (json_int_t)json_get_int(base, "last-updated-ms", 0), "metadata-file", change->apply->base_location)))
+	    json_array_append_new(log, json_pack("{s:I,s:s}", "timestamp-ms",
+	                                         (json_int_t)json_get_int(base, "last-updated-ms", 0), "metadata-file",
+	                                         change->apply->base_location)))
 		return err_nomem(err);
 	while (json_array_size(log) > max) {
 		if (json_array_remove(log, 0))
@@ -548,7 +595,8 @@ static int run(struct ice_change *change, const json_t *updates, struct err *err
 
 	if (rc)
 		return rc;
-	json_array_foreach(updates, i, update) {
+	json_array_foreach(updates, i, update)
+	{
 		rc = apply_one(change, update, err);
 		if (rc)
 			return rc;
@@ -592,14 +640,16 @@ static bool log_holds(const json_t *metadata, const char *file)
 	size_t i;
 	json_t *entry;
 
-	json_array_foreach(json_object_get(metadata, "metadata-log"), i, entry) {
+	json_array_foreach(json_object_get(metadata, "metadata-log"), i, entry)
+	{
 		if (strcmp(json_get_str(entry, "metadata-file", ""), file) == 0)
 			return true;
 	}
 	return false;
 }
 
-int ice_metadata_expired_files(const json_t *base, const char *base_location, const json_t *next, json_t **out, struct err *err)
+int ice_metadata_expired_files(const json_t *base, const char *base_location, const json_t *next, json_t **out,
+                               struct err *err)
 {
 	const char *wanted = ice_metadata_property(next, "write.metadata.delete-after-commit.enabled"), *file;
 	json_t *gone, *entry;
@@ -611,9 +661,11 @@ int ice_metadata_expired_files(const json_t *base, const char *base_location, co
 	gone = json_array();
 	if (!gone)
 		return err_nomem(err);
-	json_array_foreach(json_object_get(base, "metadata-log"), i, entry) {
+	json_array_foreach(json_object_get(base, "metadata-log"), i, entry)
+	{
 		file = json_get_str(entry, "metadata-file", "");
-		if (file[0] && strcmp(file, base_location) != 0 && !log_holds(next, file) && json_array_append_new(gone, json_string(file))) {
+		if (file[0] && strcmp(file, base_location) != 0 && !log_holds(next, file) &&
+		    json_array_append_new(gone, json_string(file))) {
 			json_decref(gone);
 			return err_nomem(err);
 		}

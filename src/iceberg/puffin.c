@@ -11,9 +11,9 @@
 static const char magic[4] = { 'P', 'F', 'A', '1' };
 
 #define DV_TYPE "deletion-vector-v1"
-#define DV_POS_FIELD 2147483645    /* _pos, reserved field id: the vector is over row positions */
-#define BLOB_FRAME 8               /* length and CRC around magic and bitmap */
-#define FOOTER_FIXED 16            /* leading magic, length, flags, trailing magic */
+#define DV_POS_FIELD 2147483645 /* _pos, reserved field id: the vector is over row positions */
+#define BLOB_FRAME 8            /* length and CRC around magic and bitmap */
+#define FOOTER_FIXED 16         /* leading magic, length, flags, trailing magic */
 #define FOOTER_JSON_MAX ((size_t)64 << 20)
 
 void puffin_init(struct puffin *puffin)
@@ -30,19 +30,25 @@ void puffin_free(struct puffin *puffin)
 	wbuf_free(&puffin->blobs);
 }
 
-static void put_blob_entry(struct puffin *puffin, const char *data_path, uint64_t offset, uint64_t size, uint64_t cardinality)
+static void put_blob_entry(struct puffin *puffin, const char *data_path, uint64_t offset, uint64_t size,
+                           uint64_t cardinality)
 {
 	struct wbuf *w = &puffin->blobs;
 
 	wbuf_putz(w, puffin->n_blobs++ ? "," : "");
-	/* Snapshot and sequence number are -1: they are inherited from the commit, which is not known yet (specification, "Deletion vectors"). */
-	wbuf_putf(w, "{\"type\":\"" DV_TYPE "\",\"fields\":[%d],\"snapshot-id\":-1,\"sequence-number\":-1,\"offset\":%" PRIu64 ",\"length\":%" PRIu64
-		  ",\"properties\":{\"referenced-data-file\":", DV_POS_FIELD, offset, size);
+	/* Snapshot and sequence number are -1: they are inherited from the commit, which is not known yet
+	 * (specification, "Deletion vectors"). */
+	wbuf_putf(w,
+	          "{\"type\":\"" DV_TYPE
+	          "\",\"fields\":[%d],\"snapshot-id\":-1,\"sequence-number\":-1,\"offset\":%" PRIu64
+	          ",\"length\":%" PRIu64 ",\"properties\":{\"referenced-data-file\":",
+	          DV_POS_FIELD, offset, size);
 	wbuf_put_json_str(w, str_of(data_path));
 	wbuf_putf(w, ",\"cardinality\":\"%" PRIu64 "\"}}", cardinality);
 }
 
-int puffin_add_dv(struct puffin *puffin, const char *data_path, struct bitmap *bitmap, uint64_t *offset, uint64_t *size, struct err *err)
+int puffin_add_dv(struct puffin *puffin, const char *data_path, struct bitmap *bitmap, uint64_t *offset, uint64_t *size,
+                  struct err *err)
 {
 	struct wbuf *w = &puffin->bytes;
 	size_t start = w->n, body;
@@ -92,17 +98,22 @@ int puffin_read_dv(struct str blob, uint64_t cardinality, const char *what, stru
 
 	*out = NULL;
 	if (blob.n < BLOB_FRAME || length != blob.n - BLOB_FRAME)
-		return err_set(err, ERR_CORRUPT, "%s: a deletion vector of %zu bytes says it has %" PRIu32 " bytes of bitmap; the file is damaged, or offset and size in the manifest are wrong",
-			       what, blob.n, length);
+		return err_set(err, ERR_CORRUPT,
+		               "%s: a deletion vector of %zu bytes says it has %" PRIu32
+		               " bytes of bitmap; the file is damaged, or offset and size in the manifest are wrong",
+		               what, blob.n, length);
 	body = rbuf_bytes(&r, length);
 	crc = rbuf_u32_be(&r);
 	if (crc32_ieee(0, body.p, body.n) != crc)
-		return err_set(err, ERR_CORRUPT, "%s: the deletion vector's checksum is wrong; the file is damaged", what);
+		return err_set(err, ERR_CORRUPT, "%s: the deletion vector's checksum is wrong; the file is damaged",
+		               what);
 	rc = bitmap_deserialize(body, what, out, err);
 	if (rc)
 		return rc;
 	if (cardinality != UINT64_MAX && bitmap_cardinality(*out) != cardinality) {
-		rc = err_set(err, ERR_CORRUPT, "%s: the deletion vector holds %" PRIu64 " rows, the manifest says %" PRIu64, what, bitmap_cardinality(*out), cardinality);
+		rc = err_set(err, ERR_CORRUPT,
+		             "%s: the deletion vector holds %" PRIu64 " rows, the manifest says %" PRIu64, what,
+		             bitmap_cardinality(*out), cardinality);
 		bitmap_free(*out);
 		*out = NULL;
 	}
@@ -120,7 +131,8 @@ void puffin_blobs_free(struct puffin_blob *blobs, size_t n)
 	mem_free(blobs);
 }
 
-static int read_blob_entry(const json_t *entry, uint64_t end, const char *what, struct puffin_blob *blob, struct err *err)
+static int read_blob_entry(const json_t *entry, uint64_t end, const char *what, struct puffin_blob *blob,
+                           struct err *err)
 {
 	const char *type = json_get_str(entry, "type", NULL);
 	int64_t offset = json_get_int(entry, "offset", -1), size = json_get_int(entry, "length", -1);
@@ -128,20 +140,24 @@ static int read_blob_entry(const json_t *entry, uint64_t end, const char *what, 
 	const char *path = json_get_str(properties, "referenced-data-file", NULL);
 	const char *count = json_get_str(properties, "cardinality", NULL);
 
-	if (!type || offset < (int64_t)sizeof magic || size < 0 || (uint64_t)offset > end || (uint64_t)size > end - (uint64_t)offset)
-		return err_set(err, ERR_CORRUPT, "%s: a blob in the Puffin footer lacks its type or lies outside the file", what);
+	if (!type || offset < (int64_t)sizeof magic || size < 0 || (uint64_t)offset > end ||
+	    (uint64_t)size > end - (uint64_t)offset)
+		return err_set(err, ERR_CORRUPT,
+		               "%s: a blob in the Puffin footer lacks its type or lies outside the file", what);
 	blob->offset = (uint64_t)offset;
 	blob->size = (uint64_t)size;
 	blob->compressed = json_has(entry, "compression-codec");
 	blob->cardinality = -1;
 	if (count && (!str_to_i64(str_of(count), &blob->cardinality) || blob->cardinality < 0))
-		return err_set(err, ERR_CORRUPT, "%s: a blob in the Puffin footer has the cardinality \"%.40s\"", what, count);
+		return err_set(err, ERR_CORRUPT, "%s: a blob in the Puffin footer has the cardinality \"%.40s\"", what,
+		               count);
 	blob->type = mem_strdup(type);
 	blob->referenced_data_file = path ? mem_strdup(path) : NULL;
 	return blob->type && (blob->referenced_data_file || !path) ? 0 : err_nomem(err);
 }
 
-static int read_entries(const json_t *root, uint64_t end, const char *what, struct puffin_blob **out, size_t *n_out, struct err *err)
+static int read_entries(const json_t *root, uint64_t end, const char *what, struct puffin_blob **out, size_t *n_out,
+                        struct err *err)
 {
 	const json_t *list = json_object_get(root, "blobs");
 	size_t n = json_array_size(list);
@@ -175,7 +191,8 @@ int puffin_read_footer(struct str file, const char *what, struct puffin_blob **o
 
 	*out = NULL;
 	*n = 0;
-	if (file.n < sizeof magic + FOOTER_FIXED || memcmp(file.p, magic, sizeof magic) != 0 || memcmp(file.p + file.n - sizeof magic, magic, sizeof magic) != 0)
+	if (file.n < sizeof magic + FOOTER_FIXED || memcmp(file.p, magic, sizeof magic) != 0 ||
+	    memcmp(file.p + file.n - sizeof magic, magic, sizeof magic) != 0)
 		return err_set(err, ERR_CORRUPT, "%s: not a Puffin file", what);
 	tail = rbuf_of(file.p + file.n - 12, 12);
 	json_n = rbuf_u32_le(&tail);
@@ -183,7 +200,8 @@ int puffin_read_footer(struct str file, const char *what, struct puffin_blob **o
 	if (flags & 1)
 		return err_set(err, ERR_UNSUPPORTED, "%s: the Puffin footer is compressed", what);
 	if (flags)
-		return err_set(err, ERR_UNSUPPORTED, "%s: unknown flags %#" PRIx32 " in the Puffin footer", what, flags);
+		return err_set(err, ERR_UNSUPPORTED, "%s: unknown flags %#" PRIx32 " in the Puffin footer", what,
+		               flags);
 	if (json_n > FOOTER_JSON_MAX || json_n > file.n - sizeof magic - FOOTER_FIXED)
 		return err_set(err, ERR_CORRUPT, "%s: the Puffin footer says it has %" PRIu32 " bytes", what, json_n);
 	footer = file.n - FOOTER_FIXED - json_n;

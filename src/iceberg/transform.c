@@ -10,10 +10,15 @@
 #define HOUR_US ((int64_t)3600 * 1000000)
 #define DAY_US (24 * HOUR_US)
 
-static const struct { const char *name; uint8_t kind; bool width; } names[] = {
-	{ "identity", TRANSFORM_IDENTITY, false }, { "bucket", TRANSFORM_BUCKET, true }, { "truncate", TRANSFORM_TRUNCATE, true },
-	{ "year", TRANSFORM_YEAR, false }, { "month", TRANSFORM_MONTH, false }, { "day", TRANSFORM_DAY, false }, { "hour", TRANSFORM_HOUR, false },
-	{ "void", TRANSFORM_VOID, false },
+static const struct {
+	const char *name;
+	uint8_t kind;
+	bool width;
+} names[] = {
+	{ "identity", TRANSFORM_IDENTITY, false }, { "bucket", TRANSFORM_BUCKET, true },
+	{ "truncate", TRANSFORM_TRUNCATE, true },  { "year", TRANSFORM_YEAR, false },
+	{ "month", TRANSFORM_MONTH, false },       { "day", TRANSFORM_DAY, false },
+	{ "hour", TRANSFORM_HOUR, false },         { "void", TRANSFORM_VOID, false },
 };
 
 int transform_parse(struct str text, struct transform *out, struct err *err)
@@ -30,8 +35,12 @@ int transform_parse(struct str text, struct transform *out, struct err *err)
 				*out = (struct transform){ names[i].kind, 0 };
 			return 0;
 		}
-		if (rest.n < 2 || rest.p[rest.n - 1] != ']' || !str_to_i64(str_view(rest.p, rest.n - 1), &width) || width < 1 || width > INT32_MAX)
-			return err_set(err, ERR_VALUE, "partition transform \"%.*s\": a width from 1 to 2147483647 in brackets is needed, e.g. %s[16]", STR_FMT(text), names[i].name);
+		if (rest.n < 2 || rest.p[rest.n - 1] != ']' || !str_to_i64(str_view(rest.p, rest.n - 1), &width) ||
+		    width < 1 || width > INT32_MAX)
+			return err_set(
+				err, ERR_VALUE,
+				"partition transform \"%.*s\": a width from 1 to 2147483647 in brackets is needed, e.g. %s[16]",
+				STR_FMT(text), names[i].name);
 		*out = (struct transform){ names[i].kind, (int32_t)width };
 		return 0;
 	}
@@ -54,35 +63,33 @@ const char *transform_text(struct transform transform, char buf[TRANSFORM_TEXT_M
 
 struct type transform_type(struct transform transform, struct type source)
 {
-	static const struct type none = { TYPE_NONE, 0, 0, 0 }, int32 = { TYPE_INT32, 0, 0, 0 }, date = { TYPE_DATE, 0, 0, 0 };
+	static const struct type none = { TYPE_NONE, 0, 0, 0 }, int32 = { TYPE_INT32, 0, 0, 0 },
+				 date = { TYPE_DATE, 0, 0, 0 };
 	bool stamp = source.kind == TYPE_TIMESTAMP || source.kind == TYPE_TIMESTAMPTZ;
 
 	if (source.kind == TYPE_NONE || (source.kind == TYPE_LIST && transform.kind != TRANSFORM_VOID))
 		return none;
 	switch ((enum transform_kind)transform.kind) {
-	case TRANSFORM_IDENTITY: case TRANSFORM_VOID:
-		return source;
+	case TRANSFORM_IDENTITY:
+	case TRANSFORM_VOID: return source;
 	case TRANSFORM_BUCKET:
-		return source.kind == TYPE_BOOL || source.kind == TYPE_FLOAT32 || source.kind == TYPE_FLOAT64 ? none : int32;
+		return source.kind == TYPE_BOOL || source.kind == TYPE_FLOAT32 || source.kind == TYPE_FLOAT64 ? none
+		                                                                                              : int32;
 	case TRANSFORM_TRUNCATE:
-		return source.kind == TYPE_INT32 || source.kind == TYPE_INT64 || source.kind == TYPE_DECIMAL || source.kind == TYPE_STRING || source.kind == TYPE_BINARY
-			? source : none;
-	case TRANSFORM_YEAR: case TRANSFORM_MONTH:
-		return stamp || source.kind == TYPE_DATE ? int32 : none;
-	case TRANSFORM_DAY:
-		return stamp || source.kind == TYPE_DATE ? date : none;
-	case TRANSFORM_HOUR:
-		return stamp ? int32 : none;
-	case TRANSFORM_UNKNOWN:
-		break;
+		return source.kind == TYPE_INT32 || source.kind == TYPE_INT64 || source.kind == TYPE_DECIMAL ||
+		                       source.kind == TYPE_STRING || source.kind == TYPE_BINARY
+		               ? source
+		               : none;
+	case TRANSFORM_YEAR:
+	case TRANSFORM_MONTH: return stamp || source.kind == TYPE_DATE ? int32 : none;
+	case TRANSFORM_DAY: return stamp || source.kind == TYPE_DATE ? date : none;
+	case TRANSFORM_HOUR: return stamp ? int32 : none;
+	case TRANSFORM_UNKNOWN: break;
 	}
 	return none;
 }
 
-static uint32_t rotate(uint32_t v, int n)
-{
-	return v << n | v >> (32 - n);
-}
+static uint32_t rotate(uint32_t v, int n) { return v << n | v >> (32 - n); }
 
 uint32_t murmur3_32(const void *p, size_t n)
 {
@@ -134,18 +141,20 @@ int32_t transform_hash(struct type source, const void *value)
 	struct str s;
 
 	switch ((enum type_kind)source.kind) {
-	case TYPE_STRING: case TYPE_BINARY:
-		memcpy(&s, value, sizeof s);
-		return (int32_t)murmur3_32(s.n ? s.p : "", s.n);
-	case TYPE_UUID:
-		return (int32_t)murmur3_32(value, 16);
+	case TYPE_STRING:
+	case TYPE_BINARY: memcpy(&s, value, sizeof s); return (int32_t)murmur3_32(s.n ? s.p : "", s.n);
+	case TYPE_UUID: return (int32_t)murmur3_32(value, 16);
 	case TYPE_DECIMAL:
 		return (int32_t)murmur3_32(decimal, bound_encode_decimal(read_decimal(source, value), decimal));
-	case TYPE_INT32: case TYPE_INT64: case TYPE_DATE: case TYPE_TIME: case TYPE_TIMESTAMP: case TYPE_TIMESTAMPTZ:
+	case TYPE_INT32:
+	case TYPE_INT64:
+	case TYPE_DATE:
+	case TYPE_TIME:
+	case TYPE_TIMESTAMP:
+	case TYPE_TIMESTAMPTZ:
 		i64 = read_i64(source, value); /* int and date hash as long, so that a promotion keeps buckets */
 		return (int32_t)murmur3_32(&i64, 8);
-	default:
-		return 0;
+	default: return 0;
 	}
 }
 
@@ -157,7 +166,8 @@ static int64_t floor_div(int64_t a, int64_t b)
 }
 
 /* v - floorMod(v, width): towards minus infinity. Near the minimum the result wraps as Java's does. */
-static bool truncate_value(struct transform transform, struct type source, const void *value, union transform_value *out)
+static bool truncate_value(struct transform transform, struct type source, const void *value,
+                           union transform_value *out)
 {
 	int64_t width = transform.width, i64;
 	__int128 wide, rest;
@@ -179,12 +189,12 @@ static bool truncate_value(struct transform transform, struct type source, const
 		else
 			out->i128 = wide - rest;
 		return true;
-	case TYPE_STRING: case TYPE_BINARY:
+	case TYPE_STRING:
+	case TYPE_BINARY:
 		memcpy(&out->s, value, sizeof out->s);
 		out->s = bound_truncate(source.kind == TYPE_STRING, out->s, (size_t)transform.width);
 		return true;
-	default:
-		return false;
+	default: return false;
 	}
 }
 
@@ -194,15 +204,12 @@ static bool time_value(struct transform transform, struct type source, const voi
 	unsigned month, day;
 
 	switch ((enum transform_kind)transform.kind) {
-	case TRANSFORM_HOUR:
-		out->i32 = (int32_t)floor_div(v, HOUR_US);
-		return true;
-	case TRANSFORM_DAY:
-		out->i32 = (int32_t)days;
-		return true;
+	case TRANSFORM_HOUR: out->i32 = (int32_t)floor_div(v, HOUR_US); return true;
+	case TRANSFORM_DAY: out->i32 = (int32_t)days; return true;
 	default:
 		civil_from_days(days, &year, &month, &day);
-		out->i32 = (int32_t)(transform.kind == TRANSFORM_YEAR ? year - 1970 : (year - 1970) * 12 + (int64_t)month - 1);
+		out->i32 = (int32_t)(transform.kind == TRANSFORM_YEAR ? year - 1970
+		                                                      : (year - 1970) * 12 + (int64_t)month - 1);
 		return true;
 	}
 }
@@ -212,18 +219,15 @@ bool transform_apply(struct transform transform, struct type source, const void 
 	if (transform_type(transform, source).kind == TYPE_NONE)
 		return false;
 	switch ((enum transform_kind)transform.kind) {
-	case TRANSFORM_IDENTITY:
-		memcpy(out, value, type_width(source));
-		return true;
-	case TRANSFORM_BUCKET:
-		out->i32 = (transform_hash(source, value) & 0x7fffffff) % transform.width;
-		return true;
-	case TRANSFORM_TRUNCATE:
-		return truncate_value(transform, source, value, out);
-	case TRANSFORM_YEAR: case TRANSFORM_MONTH: case TRANSFORM_DAY: case TRANSFORM_HOUR:
-		return time_value(transform, source, value, out);
-	case TRANSFORM_VOID: case TRANSFORM_UNKNOWN:
-		break;
+	case TRANSFORM_IDENTITY: memcpy(out, value, type_width(source)); return true;
+	case TRANSFORM_BUCKET: out->i32 = (transform_hash(source, value) & 0x7fffffff) % transform.width; return true;
+	case TRANSFORM_TRUNCATE: return truncate_value(transform, source, value, out);
+	case TRANSFORM_YEAR:
+	case TRANSFORM_MONTH:
+	case TRANSFORM_DAY:
+	case TRANSFORM_HOUR: return time_value(transform, source, value, out);
+	case TRANSFORM_VOID:
+	case TRANSFORM_UNKNOWN: break;
 	}
 	return false;
 }

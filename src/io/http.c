@@ -35,7 +35,8 @@ static struct str decode(struct arena *arena, struct str s, bool plus)
 		char c = s.p[i];
 
 		if (c == '%') {
-			int high = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1, low = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
+			int high = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1,
+			    low = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
 
 			if (high < 0 || low < 0 || (high == 0 && low == 0))
 				return (struct str){ NULL, 0 };

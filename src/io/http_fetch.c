@@ -1,4 +1,5 @@
-/* src/io/http_fetch.c — one request to a server of our own, the whole answer in memory. One connection a call, closed afterwards. */
+/* src/io/http_fetch.c — one request to a server of our own, the whole answer in memory. One connection a call, closed
+ * afterwards. */
 #include <errno.h>
 #include <string.h>
 
@@ -9,7 +10,13 @@
 
 #define ANSWER_BYTES_MAX ((size_t)64 << 20)
 
-struct fetch { const char *address; int fd; int64_t deadline_us; int timeout_ms; struct wbuf answer; };
+struct fetch {
+	const char *address;
+	int fd;
+	int64_t deadline_us;
+	int timeout_ms;
+	struct wbuf answer;
+};
 
 static int wait_for(const struct fetch *fetch, short events, struct err *err)
 {
@@ -19,7 +26,8 @@ static int wait_for(const struct fetch *fetch, short events, struct err *err)
 
 	if (ready < 0)
 		return err_set_errno(err, ERR_IO, -ready, "waiting for %s", fetch->address);
-	return ready ? ERR_OK : err_set(err, ERR_TIMEOUT, "%s did not answer within %d ms", fetch->address, fetch->timeout_ms);
+	return ready ? ERR_OK
+	             : err_set(err, ERR_TIMEOUT, "%s did not answer within %d ms", fetch->address, fetch->timeout_ms);
 }
 
 static int send_all(const struct fetch *fetch, struct str bytes, struct err *err)
@@ -35,7 +43,10 @@ static int send_all(const struct fetch *fetch, struct str bytes, struct err *err
 			continue;
 		}
 		if (n < 0)
-			return errno == EPIPE || errno == ECONNRESET ? ERR_OK : err_set_errno(err, ERR_LOST, errno, "sending to %s", fetch->address); /* it may have answered all the same */
+			/* it may have answered all the same */
+			return errno == EPIPE || errno == ECONNRESET
+			               ? ERR_OK
+			               : err_set_errno(err, ERR_LOST, errno, "sending to %s", fetch->address);
 		bytes = str_view(bytes.p + n, bytes.n - (size_t)n);
 	}
 	return ERR_OK;
@@ -69,7 +80,8 @@ static int receive_all(struct fetch *fetch, struct err *err)
 
 static int malformed(const struct fetch *fetch, const char *what, struct err *err)
 {
-	return err_set(err, ERR_PROTOCOL, "%s answered something that is not Tarn's HTTP: %s; is it another program?", fetch->address, what);
+	return err_set(err, ERR_PROTOCOL, "%s answered something that is not Tarn's HTTP: %s; is it another program?",
+	               fetch->address, what);
 }
 
 /* "HTTP/1.1 200 OK", then headers of which Content-Length is the one that counts. */
@@ -106,7 +118,8 @@ static int parse_answer(const struct fetch *fetch, int *status, struct str *body
 	return ERR_OK;
 }
 
-static int exchange(struct fetch *fetch, struct str request, struct str body, int *status, char **out, size_t *n, struct err *err)
+static int exchange(struct fetch *fetch, struct str request, struct str body, int *status, char **out, size_t *n,
+                    struct err *err)
 {
 	struct str answer = STR_LIT("");
 	int rc = send_all(fetch, request, err);
@@ -124,9 +137,12 @@ static int exchange(struct fetch *fetch, struct str request, struct str body, in
 	return *out ? ERR_OK : err_nomem(err);
 }
 
-int http_fetch(const char *address, const char *method, const char *target, struct str body, int timeout_ms, int *status, char **out, size_t *n, struct err *err)
+int http_fetch(const char *address, const char *method, const char *target, struct str body, int timeout_ms,
+               int *status, char **out, size_t *n, struct err *err)
 {
-	struct fetch fetch = { .address = address, .timeout_ms = timeout_ms, .deadline_us = env_mono_us() + (int64_t)timeout_ms * 1000 };
+	struct fetch fetch = { .address = address,
+		               .timeout_ms = timeout_ms,
+		               .deadline_us = env_mono_us() + (int64_t)timeout_ms * 1000 };
 	struct wbuf request;
 	int rc;
 

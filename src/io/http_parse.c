@@ -1,14 +1,24 @@
-/* src/io/http_parse.c — strict parsing of HTTP/1.1 requests (RFC 9112 sections 2.2, 3, 5, 6.3, 7.1; RFC 9110 5.5, 5.6.2). */
+/* src/io/http_parse.c — strict parsing of HTTP/1.1 requests (RFC 9112 sections 2.2, 3, 5, 6.3, 7.1; RFC 9110 5.5,
+ * 5.6.2). */
 #include "io/http_parse.h"
 
 #include <string.h>
 
-/* Bytes of sizes, extensions and trailers allowed in one body: this, and so many for each byte of data (a chunk of one byte costs 5). */
+/* Bytes of sizes, extensions and trailers allowed in one body: this, and so many for each byte of data (a chunk of
+ * one byte costs 5). */
 #define CHUNK_EXTRA_MAX 16384
 #define CHUNK_EXTRA_PER_BYTE 16
 
 const struct http_limits http_limits_default = {
-	.line_bytes = 8192, .header_bytes = 32768, .body_bytes = (size_t)16 << 20, .n_headers = 100, .header_ms = 10000, .body_ms = 60000, .idle_ms = 60000, .connections = 256, .threads = 4,
+	.line_bytes = 8192,
+	.header_bytes = 32768,
+	.body_bytes = (size_t)16 << 20,
+	.n_headers = 100,
+	.header_ms = 10000,
+	.body_ms = 60000,
+	.idle_ms = 60000,
+	.connections = 256,
+	.threads = 4,
 };
 
 static enum http_parse_result bad(struct http_parser *parser, int status, const char *reason)
@@ -36,12 +46,16 @@ void http_parser_free(struct http_parser *parser)
 	wbuf_free(&parser->trailer);
 }
 
-bool http_parser_started(const struct http_parser *parser) { return parser->state != HTTP_STATE_HEAD || parser->head.n > 0; }
+bool http_parser_started(const struct http_parser *parser)
+{
+	return parser->state != HTTP_STATE_HEAD || parser->head.n > 0;
+}
 
 /* tchar of RFC 9110 5.6.2 */
 static bool is_token_char(unsigned char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c));
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 bool http_is_token(struct str s)
@@ -108,7 +122,8 @@ static bool is_host(struct str s)
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~%!$&'()*+,;=:[]", c))))
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		      (c && strchr("-._~%!$&'()*+,;=:[]", c))))
 			return false;
 	}
 	return s.n > 0;
@@ -160,7 +175,11 @@ static enum http_parse_result framing(struct http_parser *parser)
 		else if (str_eq_nocase(h->name, STR_LIT("connection")))
 			connection_header(parser, h->value);
 		if (slot && *slot)
-			return bad(parser, 400, slot == &host ? "more than one Host" : slot == &length ? "more than one Content-Length" : slot == &coding ? "more than one Transfer-Encoding" : "more than one Expect");
+			return bad(parser, 400,
+			           slot == &host     ? "more than one Host"
+			           : slot == &length ? "more than one Content-Length"
+			           : slot == &coding ? "more than one Transfer-Encoding"
+			                             : "more than one Expect");
 		if (slot)
 			*slot = h;
 	}
@@ -211,7 +230,8 @@ static enum http_parse_result head_complete(struct http_parser *parser)
 	return parser->state == HTTP_STATE_DONE ? HTTP_PARSE_DONE : HTTP_PARSE_HEAD;
 }
 
-/* One byte of the head. Lines end in CRLF and in nothing else; both limits are told apart by the line they are passed in. */
+/* One byte of the head. Lines end in CRLF and in nothing else; both limits are told apart by the line they are passed
+ * in. */
 static enum http_parse_result head_byte(struct http_parser *parser, unsigned char c)
 {
 	bool first_line = parser->n_lines == 0;
@@ -222,7 +242,8 @@ static enum http_parse_result head_byte(struct http_parser *parser, unsigned cha
 		if (!parser->cr)
 			return bad(parser, 400, "a line feed without carriage return");
 		parser->cr = false;
-		if (first_line && parser->line_bytes == 0) { /* RFC 9112 2.2: an empty line before the request line is let pass, once */
+		/* RFC 9112 2.2: an empty line before the request line is let pass, once */
+		if (first_line && parser->line_bytes == 0) {
 			if (parser->extra_bytes++)
 				return bad(parser, 400, "the request line is missing");
 			wbuf_reset(&parser->head);
@@ -244,7 +265,8 @@ static enum http_parse_result head_byte(struct http_parser *parser, unsigned cha
 	if (!is_field_char(c) || (first_line && c >= 0x80))
 		return bad(parser, 400, "a control byte in the header");
 	if (++parser->line_bytes > parser->limits->line_bytes)
-		return first_line ? bad(parser, 414, "the request line is too long") : bad(parser, 431, "a header line is too long");
+		return first_line ? bad(parser, 414, "the request line is too long")
+		                  : bad(parser, 431, "a header line is too long");
 	if (parser->head.n >= parser->limits->header_bytes)
 		return bad(parser, 431, "the header is too long");
 	wbuf_put_u8(&parser->head, c);

@@ -1,13 +1,15 @@
 /* src/io/http_server.c — connections on the loop, handlers on a pool.
  *
- * A connection is in one state; the loop's thread alone touches it, but in HANDLING, when one pool thread owns its parser, request and response:
+ * A connection is in one state; the loop's thread alone touches it, but in HANDLING, when one pool thread owns its
+ * parser, request and response:
  *
- *	IDLE --byte--> READING --whole request--> HANDLING --handler returned--> WRITING --sent--> IDLE
- *	  |               |                                                         |
- *	  +--idle_ms------+--malformed, too large, header_ms, body_ms--> WRITING ---+--not kept alive--> LINGER --peer closed, 2 s--> freed
+ * IDLE --byte--> READING --whole request--> HANDLING --handler returned--> WRITING --sent--> IDLE | | |
+ * +--idle_ms------+--malformed, too large, header_ms, body_ms--> WRITING ---+--not kept alive--> LINGER --peer
+ * closed, 2 s--> freed
  *
- * While HANDLING and WRITING nothing is read: pipelined bytes wait in the socket. LINGER reads and drops what the peer still sends, so that its answer is not
- * lost to a reset (RFC 9112 9.6). Handlers never see the loop; their result travels back as a loop_task, which needs no memory and so cannot fail. */
+ * While HANDLING and WRITING nothing is read: pipelined bytes wait in the socket. LINGER reads and drops what the
+ * peer still sends, so that its answer is not lost to a reset (RFC 9112 9.6). Handlers never see the loop; their
+ * result travels back as a loop_task, which needs no memory and so cannot fail. */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
@@ -29,7 +31,13 @@
 #define READ_AHEAD_BYTES 65536
 #define REQUEST_MEMORY_MAX ((size_t)256 << 20)
 
-enum connection_state { CONNECTION_IDLE, CONNECTION_READING, CONNECTION_HANDLING, CONNECTION_WRITING, CONNECTION_LINGER };
+enum connection_state {
+	CONNECTION_IDLE,
+	CONNECTION_READING,
+	CONNECTION_HANDLING,
+	CONNECTION_WRITING,
+	CONNECTION_LINGER
+};
 
 struct connection {
 	struct http_server *server;
@@ -37,11 +45,11 @@ struct connection {
 	struct bufferevent *bev;
 	struct event *timer;
 	enum connection_state state;
-	struct arena *arena;           /* of the request under way */
+	struct arena *arena; /* of the request under way */
 	struct http_parser parser;
 	struct http_request request;
 	struct http_response response;
-	struct loop_task done;         /* from pool to loop */
+	struct loop_task done; /* from pool to loop */
 	bool keep_alive;
 	char peer[SOCK_TEXT_MAX];
 };
@@ -57,8 +65,9 @@ struct http_server {
 	struct connection *first;
 	int n_connections;
 	bool accepting;
-	struct queue *jobs;            /* struct connection, borrowed */
-	struct thread **threads; int n_threads;
+	struct queue *jobs; /* struct connection, borrowed */
+	struct thread **threads;
+	int n_threads;
 };
 
 /* --- a request's memory --- */
@@ -107,7 +116,8 @@ static void connection_free(struct connection *conn)
 	if (conn->timer)
 		event_free(conn->timer);
 	if (conn->bev) {
-		/* Not BEV_OPT_CLOSE_ON_FREE: libevent 2.1 frees in the next turn of the loop, and after loop_stop there is none. */
+		/* Not BEV_OPT_CLOSE_ON_FREE: libevent 2.1 frees in the next turn of the loop, and after loop_stop
+		 * there is none. */
 		int fd = bufferevent_getfd(conn->bev);
 
 		bufferevent_disable(conn->bev, EV_READ | EV_WRITE);
@@ -125,12 +135,40 @@ static void connection_free(struct connection *conn)
 
 static const char *reason_phrase(int status)
 {
-	static const struct { int status; const char *phrase; } table[] = {
-		{ 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" }, { 304, "Not Modified" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
-		{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 406, "Not Acceptable" }, { 408, "Request Timeout" }, { 409, "Conflict" }, { 412, "Precondition Failed" },
-		{ 413, "Content Too Large" }, { 414, "URI Too Long" }, { 415, "Unsupported Media Type" }, { 417, "Expectation Failed" }, { 419, "Authentication Timeout" }, { 422, "Unprocessable Content" },
-		{ 423, "Locked" }, { 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" }, { 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 502, "Bad Gateway" },
-		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" }, { 505, "HTTP Version Not Supported" }, { 507, "Insufficient Storage" },
+	static const struct {
+		int status;
+		const char *phrase;
+	} table[] = {
+		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 202, "Accepted" },
+		{ 204, "No Content" },
+		{ 304, "Not Modified" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 406, "Not Acceptable" },
+		{ 408, "Request Timeout" },
+		{ 409, "Conflict" },
+		{ 412, "Precondition Failed" },
+		{ 413, "Content Too Large" },
+		{ 414, "URI Too Long" },
+		{ 415, "Unsupported Media Type" },
+		{ 417, "Expectation Failed" },
+		{ 419, "Authentication Timeout" },
+		{ 422, "Unprocessable Content" },
+		{ 423, "Locked" },
+		{ 429, "Too Many Requests" },
+		{ 431, "Request Header Fields Too Large" },
+		{ 500, "Internal Server Error" },
+		{ 501, "Not Implemented" },
+		{ 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" },
+		{ 505, "HTTP Version Not Supported" },
+		{ 507, "Insufficient Storage" },
 	};
 
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -144,12 +182,14 @@ static const char *reason_phrase(int status)
 static void put_date(struct evbuffer *out)
 {
 	static const char days[][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
+	static const char months[][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
+		                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
 	time_t now = (time_t)(env_wall_us() / 1000000);
 	struct tm tm;
 
 	if (gmtime_r(&now, &tm))
-		evbuffer_add_printf(out, "Date: %s, %02d %s %d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+		evbuffer_add_printf(out, "Date: %s, %02d %s %d %02d:%02d:%02d GMT\r\n", days[tm.tm_wday], tm.tm_mday,
+		                    months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 static void free_body(const void *data, size_t n, void *arg)
@@ -168,9 +208,11 @@ static void put_response(struct connection *conn, struct evbuffer *out)
 	evbuffer_add_printf(out, "HTTP/1.1 %d %s\r\n", response->status, reason_phrase(response->status));
 	put_date(out);
 	if (response->content_type && !bodyless)
-		evbuffer_add_printf(out, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n", response->content_type);
+		evbuffer_add_printf(out, "Content-Type: %s\r\nX-Content-Type-Options: nosniff\r\n",
+		                    response->content_type);
 	for (size_t i = 0; i < response->n_headers; i++)
-		evbuffer_add_printf(out, "%.*s: %.*s\r\n", STR_FMT(response->headers[i].name), STR_FMT(response->headers[i].value));
+		evbuffer_add_printf(out, "%.*s: %.*s\r\n", STR_FMT(response->headers[i].name),
+		                    STR_FMT(response->headers[i].value));
 	if (!bodyless)
 		evbuffer_add_printf(out, "Content-Length: %zu\r\n", n);
 	if (!conn->keep_alive)
@@ -181,7 +223,8 @@ static void put_response(struct connection *conn, struct evbuffer *out)
 
 		if (!body || evbuffer_add_reference(out, body, n, free_body, NULL)) {
 			mem_free(body);
-			conn->keep_alive = false; /* the length is a promise that cannot be kept: the connection ends short of it */
+			/* the length is a promise that cannot be kept: the connection ends short of it */
+			conn->keep_alive = false;
 		}
 	}
 }
@@ -189,7 +232,8 @@ static void put_response(struct connection *conn, struct evbuffer *out)
 static void send_response(struct connection *conn)
 {
 	struct evbuffer *out = bufferevent_get_output(conn->bev);
-	struct timeval tv = { .tv_sec = conn->server->limits.body_ms / 1000, .tv_usec = conn->server->limits.body_ms % 1000 * 1000 };
+	struct timeval tv = { .tv_sec = conn->server->limits.body_ms / 1000,
+		              .tv_usec = conn->server->limits.body_ms % 1000 * 1000 };
 
 	if (wbuf_failed(&conn->response.body)) {
 		wbuf_reset(&conn->response.body);
@@ -224,7 +268,8 @@ static void on_handled(void *arg)
 {
 	struct connection *conn = arg;
 
-	log_debug("io", "%s %.*s %.*s %d", conn->peer, STR_FMT(conn->request.method), STR_FMT(conn->request.path), conn->response.status);
+	log_debug("io", "%s %.*s %.*s %d", conn->peer, STR_FMT(conn->request.method), STR_FMT(conn->request.path),
+	          conn->response.status);
 	send_response(conn);
 }
 
@@ -336,7 +381,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 
 	(void)bev;
 	(void)what;
-	if (conn->state != CONNECTION_HANDLING) /* then the handler owns the request; writing its answer will find out */
+	/* then the handler owns the request; writing its answer will find out */
+	if (conn->state != CONNECTION_HANDLING)
 		connection_free(conn);
 }
 
@@ -387,7 +433,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	if (server->n_connections >= server->limits.connections) {
 		server->accepting = false;
 		evconnlistener_disable(server->listener);
-		log_warn("io", "%s: %d connections are open, the limit; further ones wait", server->address, server->n_connections);
+		log_warn("io", "%s: %d connections are open, the limit; further ones wait", server->address,
+		         server->n_connections);
 	}
 }
 
@@ -420,7 +467,8 @@ static int start_listener(struct http_server *server, const char *address, struc
 
 	if (rc)
 		return rc;
-	server->listener = evconnlistener_new(loop_base(server->loop), on_accept, server, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, fd);
+	server->listener = evconnlistener_new(loop_base(server->loop), on_accept, server,
+	                                      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, -1, fd);
 	if (!server->listener) {
 		env_close(fd);
 		return err_nomem(err);
@@ -450,7 +498,8 @@ static int start_pool(struct http_server *server, struct err *err)
 	return ERR_OK;
 }
 
-int http_server_open(struct loop *loop, const char *address, const struct http_limits *limits, http_handler_fn handler, void *ctx, struct http_server **out, struct err *err)
+int http_server_open(struct loop *loop, const char *address, const struct http_limits *limits, http_handler_fn handler,
+                     void *ctx, struct http_server **out, struct err *err)
 {
 	struct http_server *server = mem_zero(sizeof *server);
 	int rc;

@@ -1,7 +1,8 @@
 /* src/io/loop.c — libevent's base with a wake-up descriptor.
  *
- * Only the loop's thread touches libevent; other threads put tasks on a list under a mutex and write to an eventfd. So libevent's own locking stays off,
- * and loop_stop (an atomic and one eventfd write) is safe inside signal handlers. */
+ * Only the loop's thread touches libevent; other threads put tasks on a list under a mutex and write to an eventfd.
+ * So libevent's own locking stays off, and loop_stop (an atomic and one eventfd write) is safe inside signal
+ * handlers. */
 #include "io/loop_int.h"
 
 #include <errno.h>
@@ -16,21 +17,34 @@
 
 #define SIGNALS_MAX 8
 
-struct posted { struct loop_task task; void (*fn)(void *); void *arg; };
+struct posted {
+	struct loop_task task;
+	void (*fn)(void *);
+	void *arg;
+};
 
-struct signal_watch { struct event *event; void (*fn)(void *arg, int signo); void *arg; };
+struct signal_watch {
+	struct event *event;
+	void (*fn)(void *arg, int signo);
+	void *arg;
+};
 
 struct loop {
 	struct event_base *base;
 	struct event *wake;
 	int wake_fd;
 	atomic_bool stopping;
-	pthread_mutex_t mutex;          /* guards the list */
+	pthread_mutex_t mutex; /* guards the list */
 	struct loop_task *first, *last;
-	struct signal_watch signals[SIGNALS_MAX]; int n_signals;
+	struct signal_watch signals[SIGNALS_MAX];
+	int n_signals;
 };
 
-struct loop_timer { struct event *event; void (*fn)(void *); void *arg; };
+struct loop_timer {
+	struct event *event;
+	void (*fn)(void *);
+	void *arg;
+};
 
 struct event_base *loop_base(struct loop *loop) { return loop->base; }
 
@@ -232,7 +246,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	timer->fn(timer->arg);
 }
 
-int loop_timer_start(struct loop *loop, int64_t every_us, void (*fn)(void *), void *arg, struct loop_timer **out, struct err *err)
+int loop_timer_start(struct loop *loop, int64_t every_us, void (*fn)(void *), void *arg, struct loop_timer **out,
+                     struct err *err)
 {
 	struct loop_timer *timer = mem_zero(sizeof *timer);
 	struct timeval every = { .tv_sec = every_us / 1000000, .tv_usec = every_us % 1000000 };

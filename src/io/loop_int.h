@@ -6,7 +6,8 @@
 
 #include "io/loop.h"
 
-/* A post that cannot fail: the memory is the caller's and stays until fn ran or loop_cancel returned. Posting one that is queued already does nothing. */
+/* A post that cannot fail: the memory is the caller's and stays until fn ran or loop_cancel returned. Posting one
+ * that is queued already does nothing. */
 struct loop_task {
 	void (*fn)(void *arg);
 	void *arg;
@@ -15,7 +16,7 @@ struct loop_task {
 };
 
 struct event_base *loop_base(struct loop *loop);
-void loop_post_task(struct loop *loop, struct loop_task *task); /* any thread */
+void loop_post_task(struct loop *loop, struct loop_task *task);   /* any thread */
 void loop_cancel_task(struct loop *loop, struct loop_task *task); /* loop thread, or while the loop does not run */
 
 #endif

@@ -19,14 +19,17 @@ static int split(const char *address, char *host, size_t host_size, char *port, 
 
 	if (h.n > 2 && h.p[0] == '[' && h.p[h.n - 1] == ']')
 		h = str_view(h.p + 1, h.n - 2);
-	if (h.n == 0 || !str_to_u64(str_of(colon + 1), &n) || n > 65535 || !str_copy(host, host_size, h) || !str_copy(port, port_size, str_of(colon + 1)))
+	if (h.n == 0 || !str_to_u64(str_of(colon + 1), &n) || n > 65535 || !str_copy(host, host_size, h) ||
+	    !str_copy(port, port_size, str_of(colon + 1)))
 		return err_set(err, ERR_USAGE, "'%s' is not an address like 127.0.0.1:8080", address);
 	return ERR_OK;
 }
 
 static int resolve(const char *address, int flags, struct addrinfo **out, struct err *err)
 {
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = flags | AI_NUMERICSERV };
+	struct addrinfo hints = { .ai_family = AF_UNSPEC,
+		                  .ai_socktype = SOCK_STREAM,
+		                  .ai_flags = flags | AI_NUMERICSERV };
 	char host[256], port[8];
 	int rc = split(address, host, sizeof host, port, sizeof port, err);
 
@@ -34,7 +37,8 @@ static int resolve(const char *address, int flags, struct addrinfo **out, struct
 		return rc;
 	rc = getaddrinfo(host, port, &hints, out);
 	if (rc)
-		return err_set(err, ERR_CONNECT, "the host of %s cannot be found: %s", address, rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+		return err_set(err, ERR_CONNECT, "the host of %s cannot be found: %s", address,
+		               rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
 	return ERR_OK;
 }
 
@@ -52,7 +56,9 @@ static int listen_on(const struct addrinfo *info, const char *address, int *out,
 	saved = errno;
 	env_close(fd);
 	if (saved == EADDRINUSE)
-		return err_set(err, ERR_IO, "the address %s is taken by another process; stop that one or choose another port", address);
+		return err_set(err, ERR_IO,
+		               "the address %s is taken by another process; stop that one or choose another port",
+		               address);
 	return err_set_errno(err, ERR_IO, saved, "cannot listen on %s", address);
 }
 

@@ -9,7 +9,8 @@
 
 #define SOCK_TEXT_MAX 80
 
-/* A listening, non-blocking socket. "127.0.0.1:8080", "[::1]:0", "localhost:80". ERR_IO names the address when it is taken. */
+/* A listening, non-blocking socket. "127.0.0.1:8080", "[::1]:0", "localhost:80". ERR_IO names the address when it is
+ * taken. */
 int sock_listen(const char *address, int *fd, struct err *err) TARN_MUST_CHECK;
 /* A connected, non-blocking socket. ERR_CONNECT, ERR_TIMEOUT. */
 int sock_connect(const char *address, int timeout_ms, int *fd, struct err *err) TARN_MUST_CHECK;

@@ -1,11 +1,13 @@
 /* src/journal/journal.c — opening, closing and the writer.
  *
- * Records are made in `out` and go to the file in pieces of about BLOCK_BYTES: a small transaction costs no system call of its own, a
- * large one no memory. Invariants:
- *   1. A call that answers an error has changed nothing: it can be repeated. A full disk is met before anything is added.
+ * Records are made in `out` and go to the file in pieces of about BLOCK_BYTES: a small transaction costs no system
+ * call of its own, a large one no memory. Invariants:
+ *   1. A call that answers an error has changed nothing: it can be repeated. A full disk is met before anything is
+ *      added.
  *   2. What a failed write may have left behind file_pos is cut at once.
- *   3. A failed sync (or a write that fails for another reason than space) breaks the journal: what the file holds behind durable_pos is
- *      unknown from then on, so it is cut, and only opening again goes on. Nobody was told about it: the source sends it again.
+ *   3. A failed sync (or a write that fails for another reason than space) breaks the journal: what the file holds
+ *      behind durable_pos is unknown from then on, so it is cut, and only opening again goes on. Nobody was told
+ *      about it: the source sends it again.
  *   4. A new segment starts only between transactions and after the old one was synced as a whole. */
 #include "journal/journal.h"
 
@@ -41,7 +43,9 @@ static int take_lock(struct journal *journal, struct err *err)
 			return err_set_errno(err, ERR_IO, errno, "cannot lock %s", path);
 		if (env_pread(journal->lock_fd, text, sizeof text - 1, 0) < 0)
 			text[0] = '\0';
-		return err_set(err, ERR_LOCKED, "the journal in \"%s\" is in use by another process (%s): stop that one first", journal->dir,
+		return err_set(err, ERR_LOCKED,
+		               "the journal in \"%s\" is in use by another process (%s): stop that one first",
+		               journal->dir,
 		               text[0] ? str_copy(line, sizeof line, str_trim(str_of(text))) ? line : "?" : "unknown");
 	}
 	n = snprintf(text, sizeof text, "pid %d\n", (int)getpid());
@@ -55,17 +59,25 @@ static int compare_identity(struct journal *journal, const struct journal_identi
 	const struct journal_identity *given = &journal->identity;
 
 	if (strcmp(stored->source, given->source) != 0)
-		return err_set(err, ERR_IDENTITY, "the journal in \"%s\" belongs to the source \"%s\", not \"%s\"; nothing was changed", journal->dir, stored->source, given->source);
+		return err_set(err, ERR_IDENTITY,
+		               "the journal in \"%s\" belongs to the source \"%s\", not \"%s\"; nothing was changed",
+		               journal->dir, stored->source, given->source);
 	if (stored->system_id != given->system_id)
-		return err_set(err, ERR_IDENTITY, "the journal in \"%s\" is of the server with system identifier %llu, but the source is now %llu: another server. Nothing was changed; "
-		               "give the source another name or move the journal away and copy the tables again",
-		               journal->dir, (unsigned long long)stored->system_id, (unsigned long long)given->system_id);
+		return err_set(
+			err, ERR_IDENTITY,
+			"the journal in \"%s\" is of the server with system identifier %llu, but the source is now %llu: another server. Nothing was changed; "
+			"give the source another name or move the journal away and copy the tables again",
+			journal->dir, (unsigned long long)stored->system_id, (unsigned long long)given->system_id);
 	if (stored->database_oid != given->database_oid)
-		return err_set(err, ERR_IDENTITY, "the journal in \"%s\" is of the database with oid %u, but the source is now %u; nothing was changed", journal->dir,
-		               stored->database_oid, given->database_oid);
+		return err_set(
+			err, ERR_IDENTITY,
+			"the journal in \"%s\" is of the database with oid %u, but the source is now %u; nothing was changed",
+			journal->dir, stored->database_oid, given->database_oid);
 	if (stored->timeline > given->timeline)
-		return err_set(err, ERR_IDENTITY, "the journal in \"%s\" has reached timeline %u, but the source is on %u: an old primary. Nothing was changed", journal->dir,
-		               stored->timeline, given->timeline);
+		return err_set(
+			err, ERR_IDENTITY,
+			"the journal in \"%s\" has reached timeline %u, but the source is on %u: an old primary. Nothing was changed",
+			journal->dir, stored->timeline, given->timeline);
 	/* A promotion: the new timeline is written down with the next segment. */
 	journal->new_segment_wanted = stored->timeline < given->timeline;
 	return ERR_OK;
@@ -80,7 +92,8 @@ static int remove_temporary(struct journal *journal, struct err *err)
 	if (r)
 		return err_set_errno(err, ERR_IO, r, "cannot list the journal folder \"%s\"", journal->dir);
 	for (size_t i = 0; i < n; i++)
-		if (str_ends(str_of(names[i]), ".seg.tmp") && snprintf(path, sizeof path, "%s/%s", journal->dir, names[i]) < (int)sizeof path)
+		if (str_ends(str_of(names[i]), ".seg.tmp") &&
+		    snprintf(path, sizeof path, "%s/%s", journal->dir, names[i]) < (int)sizeof path)
 			env_unlink(path);
 	env_free_names(names, n);
 	return ERR_OK;
@@ -101,7 +114,8 @@ static int open_files(struct journal *journal, struct err *err)
 		if (rc)
 			return rc;
 	}
-	rc = journal_list_segments(journal->dir, &journal->segments, &journal->n_segments, &journal->cap_segments, journal->read_only, &stored, &journal->next_version, err);
+	rc = journal_list_segments(journal->dir, &journal->segments, &journal->n_segments, &journal->cap_segments,
+	                           journal->read_only, &stored, &journal->next_version, err);
 	if (rc)
 		return rc;
 	if (journal->n_segments == 0) {
@@ -190,15 +204,14 @@ void journal_close(struct journal *journal)
 	free_journal(journal);
 }
 
-struct journal_identity journal_identity(const struct journal *journal)
-{
-	return journal->identity;
-}
+struct journal_identity journal_identity(const struct journal *journal) { return journal->identity; }
 
 int journal_set_timeline(struct journal *journal, uint32_t timeline, struct err *err)
 {
 	if (timeline < journal->identity.timeline)
-		return err_set(err, ERR_IDENTITY, "the journal in \"%s\" has reached timeline %u, but the source is on %u: an old primary", journal->dir, journal->identity.timeline, timeline);
+		return err_set(err, ERR_IDENTITY,
+		               "the journal in \"%s\" has reached timeline %u, but the source is on %u: an old primary",
+		               journal->dir, journal->identity.timeline, timeline);
 	journal->new_segment_wanted |= timeline > journal->identity.timeline;
 	journal->identity.timeline = timeline;
 	return ERR_OK;
@@ -216,7 +229,9 @@ int journal_break(struct journal *journal, struct err *err)
 static int check_usable(const struct journal *journal, struct err *err)
 {
 	if (journal->broken.code)
-		return err_set(err, ERR_IO, "the journal has stopped after an earlier failure and must be opened again (%s)", journal->broken.text);
+		return err_set(err, ERR_IO,
+		               "the journal has stopped after an earlier failure and must be opened again (%s)",
+		               journal->broken.text);
 	if (journal->read_only)
 		return err_set(err, ERR_BUG, "the journal in \"%s\" was opened for reading only", journal->dir);
 	return ERR_OK;
@@ -275,8 +290,10 @@ static int check_limit(struct journal *journal, uint64_t end_pos, struct err *er
 	monitor_unlock(&journal->monitor);
 	if (!full)
 		return ERR_OK;
-	return err_set(err, ERR_LIMIT, "the journal in \"%s\" has reached its limit of %llu bytes; it goes on when older changes are applied", journal->dir,
-	               (unsigned long long)journal->max_bytes);
+	return err_set(
+		err, ERR_LIMIT,
+		"the journal in \"%s\" has reached its limit of %llu bytes; it goes on when older changes are applied",
+		journal->dir, (unsigned long long)journal->max_bytes);
 }
 
 static int write_failed(struct journal *journal, int r, struct err *err)
@@ -286,11 +303,14 @@ static int write_failed(struct journal *journal, int r, struct err *err)
 	int rc, c;
 
 	file_path(journal, path, sizeof path);
-	rc = err_set_errno(err, ERR_IO, r, "%s: offset %llu: cannot write %zu bytes", path, (unsigned long long)size, journal->out.n);
+	rc = err_set_errno(err, ERR_IO, r, "%s: offset %llu: cannot write %zu bytes", path, (unsigned long long)size,
+	                   journal->out.n);
 	journal->disk_full = rc == ERR_DISK_FULL;
 	c = env_ftruncate(journal->fd, size);
 	if (c)
-		rc = err_set_errno(err, ERR_IO, c == -ENOSPC ? -EIO : c, "%s: cannot cut a half-written block at offset %llu", path, (unsigned long long)size);
+		rc = err_set_errno(err, ERR_IO, c == -ENOSPC ? -EIO : c,
+		                   "%s: cannot cut a half-written block at offset %llu", path,
+		                   (unsigned long long)size);
 	return rc == ERR_IO ? journal_break(journal, err) : rc;
 }
 
@@ -341,12 +361,14 @@ static int sync_file(struct journal *journal, struct err *err)
 		FAILPOINT("journal.sync.after");
 		return ERR_OK;
 	}
-	/* The kernel may have dropped the pages and call the next sync a success: what was not synced before is given up. Cutting it keeps
-	 * recovery from believing a page that exists in memory only. Even "no space" is final here. */
+	/* The kernel may have dropped the pages and call the next sync a success: what was not synced before is given
+	 * up. Cutting it keeps recovery from believing a page that exists in memory only. Even "no space" is final
+	 * here. */
 	env_ftruncate(journal->fd, size);
 	file_path(journal, path, sizeof path);
-	err_set(err, ERR_IO, "%s: the disk did not take the journal (fdatasync: %s); what was not confirmed is given up and asked from the source again", path,
-	        strerror_r(-r, why, sizeof why));
+	err_set(err, ERR_IO,
+	        "%s: the disk did not take the journal (fdatasync: %s); what was not confirmed is given up and asked from the source again",
+	        path, strerror_r(-r, why, sizeof why));
 	err->os_errno = -r;
 	return ERR_IO;
 }
@@ -369,10 +391,7 @@ int journal_sync(struct journal *journal, struct err *err)
 	return ERR_OK;
 }
 
-uint64_t journal_unsynced_bytes(const struct journal *journal)
-{
-	return journal->commit_pos - journal->durable_pos;
-}
+uint64_t journal_unsynced_bytes(const struct journal *journal) { return journal->commit_pos - journal->durable_pos; }
 
 /* --- relations --- */
 
@@ -437,7 +456,8 @@ int journal_put_relation(struct journal *journal, struct relation *rel, struct e
 
 /* --- transactions --- */
 
-/* A segment that is long enough gets a successor; one at the journal's limit too, so that it can be trimmed when it has been applied. */
+/* A segment that is long enough gets a successor; one at the journal's limit too, so that it can be trimmed when it
+ * has been applied. */
 static int before_transaction(struct journal *journal, struct err *err)
 {
 	bool full;
@@ -467,7 +487,8 @@ int journal_begin(struct journal *journal, const struct tx_head *head, struct er
 	if (journal->tx_open)
 		return err_set(err, ERR_BUG, "journal: a transaction begins inside another");
 	if (head->commit_lsn <= journal->end.commit_lsn)
-		return err_set(err, ERR_BUG, "journal: transaction %s comes after %s", lsn_text(head->commit_lsn, a), lsn_text(journal->end.commit_lsn, b));
+		return err_set(err, ERR_BUG, "journal: transaction %s comes after %s", lsn_text(head->commit_lsn, a),
+		               lsn_text(journal->end.commit_lsn, b));
 	rc = before_transaction(journal, err);
 	if (rc)
 		return rc;
@@ -575,7 +596,8 @@ static void cut_file(struct journal *journal, uint64_t pos)
 	int r = env_ftruncate(journal->fd, pos - journal->base);
 
 	if (r) {
-		err_set_errno(&err, ERR_IO, r, "the journal in \"%s\": cannot cut an unfinished transaction", journal->dir);
+		err_set_errno(&err, ERR_IO, r, "the journal in \"%s\": cannot cut an unfinished transaction",
+		              journal->dir);
 		journal_break(journal, &err);
 		return;
 	}

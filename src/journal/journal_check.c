@@ -9,7 +9,7 @@
 /* A relation or the changes of a block are decoded, so that a checksum over nonsense is found too. */
 struct check_ctx {
 	struct journal_check *out;
-	struct relation_set relations;  /* by version */
+	struct relation_set relations; /* by version */
 	struct change_scratch scratch;
 };
 
@@ -79,7 +79,8 @@ static int check_record(struct check_ctx *ctx, struct tx_state *tx, const struct
 	return ERR_OK;
 }
 
-/* In the last segment a bad record ends the content, unless it is proven damage; an unfinished transaction there is no fault. */
+/* In the last segment a bad record ends the content, unless it is proven damage; an unfinished transaction there is
+ * no fault. */
 static int check_segment(struct check_ctx *ctx, struct segment_scan *scan, bool last, struct err *err)
 {
 	struct tx_state tx = { 0 };
@@ -103,7 +104,9 @@ static int check_segment(struct check_ctx *ctx, struct segment_scan *scan, bool 
 			break;
 		rc = check_record(ctx, &tx, &record, err);
 		if (rc)
-			return rc == ERR_CORRUPT ? err_prefix(err, "%s: offset %llu", scan->path, (unsigned long long)(record.pos - scan->base)) : rc;
+			return rc == ERR_CORRUPT ? err_prefix(err, "%s: offset %llu", scan->path,
+			                                      (unsigned long long)(record.pos - scan->base))
+			                         : rc;
 	}
 	if (!tx.open || last)
 		return ERR_OK;

@@ -11,19 +11,19 @@
 struct journal_reader {
 	struct journal *journal;
 	int (*bind)(struct relation *rel, struct err *err);
-	uint64_t after_lsn;               /* transactions up to here are passed over */
-	struct relation_set relations;    /* by version */
-	const struct relation *last_rel;  /* the last one found: most changes have the relation of the one before */
+	uint64_t after_lsn;              /* transactions up to here are passed over */
+	struct relation_set relations;   /* by version */
+	const struct relation *last_rel; /* the last one found: most changes have the relation of the one before */
 	struct change_scratch scratch;
-	char *path;                       /* of the segment; owned */
+	char *path; /* of the segment; owned */
 	int fd;
 	struct segment_scan scan;
 	struct tx_state tx;
-	bool passing;                     /* inside a transaction nobody wants */
-	struct rbuf changes;              /* rest of a CHANGES record */
-	uint32_t n_left;                  /* changes in it */
+	bool passing;        /* inside a transaction nobody wants */
+	struct rbuf changes; /* rest of a CHANGES record */
+	uint32_t n_left;     /* changes in it */
 	uint64_t ordinal;
-	uint64_t place;                   /* position of the last event's record */
+	uint64_t place; /* position of the last event's record */
 };
 
 /* --- segments --- */
@@ -63,8 +63,10 @@ static int gap(struct journal_reader *reader, uint64_t first, struct err *err)
 {
 	char a[LSN_TEXT_MAX], b[LSN_TEXT_MAX];
 
-	return err_set(err, ERR_GAP, "the journal in \"%s\" starts behind %s, but changes from %s on are wanted: the table has to be copied again",
-	               reader->journal->dir, lsn_text(first, a), lsn_text(reader->after_lsn, b));
+	return err_set(
+		err, ERR_GAP,
+		"the journal in \"%s\" starts behind %s, but changes from %s on are wanted: the table has to be copied again",
+		reader->journal->dir, lsn_text(first, a), lsn_text(reader->after_lsn, b));
 }
 
 /* The last segment that starts at or before after_lsn. */
@@ -120,7 +122,8 @@ void journal_reader_close(struct journal_reader *reader)
 
 const char *journal_reader_place(const struct journal_reader *reader, char *buf, size_t n)
 {
-	snprintf(buf, n, "%s: offset %llu", reader->path ? reader->path : reader->journal->dir, (unsigned long long)(reader->place - reader->scan.base));
+	snprintf(buf, n, "%s: offset %llu", reader->path ? reader->path : reader->journal->dir,
+	         (unsigned long long)(reader->place - reader->scan.base));
 	return buf;
 }
 
@@ -128,8 +131,8 @@ const char *journal_reader_place(const struct journal_reader *reader, char *buf,
 
 enum supply { SUPPLY_MORE, SUPPLY_NEXT, SUPPLY_NONE, SUPPLY_LOST };
 
-/* The segment was trimmed while we are in it; under the monitor. What follows in it may be relations and marks only (a trim up to the
- * transaction we have just given out), or still be wanted: the open file can be read to its end. */
+/* The segment was trimmed while we are in it; under the monitor. What follows in it may be relations and marks only
+ * (a trim up to the transaction we have just given out), or still be wanted: the open file can be read to its end. */
 static enum supply supply_of_trimmed(struct journal_reader *reader, uint64_t *next)
 {
 	struct journal *journal = reader->journal;
@@ -185,10 +188,8 @@ static int wait_for_more(struct journal_reader *reader, int64_t timeout_us, enum
 	monitor_unlock(&journal->monitor);
 	*event = JOURNAL_CHANGE;
 	switch (supply) {
-	case SUPPLY_MORE:
-		break;
-	case SUPPLY_NEXT:
-		return enter_segment(reader, next, err);
+	case SUPPLY_MORE: break;
+	case SUPPLY_NEXT: return enter_segment(reader, next, err);
 	case SUPPLY_NONE:
 		*event = __atomic_load_n(&journal->stopped, __ATOMIC_RELAXED) ? JOURNAL_CLOSED : JOURNAL_TIMEOUT;
 		break;
@@ -249,7 +250,8 @@ static int next_change(struct journal_reader *reader, struct change *change, str
 	int rc = change_decode(&reader->changes, &reader->scratch, find_relation, reader, change, err);
 
 	if (rc)
-		return rc == ERR_CORRUPT ? err_prefix(err, "%s", journal_reader_place(reader, place, sizeof place)) : rc;
+		return rc == ERR_CORRUPT ? err_prefix(err, "%s", journal_reader_place(reader, place, sizeof place))
+		                         : rc;
 	change->ordinal = reader->ordinal++;
 	reader->n_left--;
 	if (reader->n_left == 0 && !rbuf_done(&reader->changes))
@@ -258,7 +260,8 @@ static int next_change(struct journal_reader *reader, struct change *change, str
 }
 
 /* One record; *event JOURNAL_TIMEOUT: nothing to tell, go on. */
-static int take_record(struct journal_reader *reader, const struct record *record, enum journal_event *event, struct tx_head *head, struct err *err)
+static int take_record(struct journal_reader *reader, const struct record *record, enum journal_event *event,
+                       struct tx_head *head, struct err *err)
 {
 	const char *bad = journal_tx_follow(&reader->tx, record);
 
@@ -266,8 +269,7 @@ static int take_record(struct journal_reader *reader, const struct record *recor
 	if (bad)
 		return corrupt(reader, bad, err);
 	switch (record->kind) {
-	case RECORD_RELATION:
-		return take_relation(reader, record, err);
+	case RECORD_RELATION: return take_relation(reader, record, err);
 	case RECORD_BEGIN:
 		reader->passing = reader->scan.skip_changes = reader->tx.head.commit_lsn <= reader->after_lsn;
 		reader->ordinal = 0;
@@ -292,13 +294,13 @@ static int take_record(struct journal_reader *reader, const struct record *recor
 		reader->after_lsn = head->commit_lsn;
 		*event = JOURNAL_COMMIT;
 		break;
-	case RECORD_MARK:
-		break;
+	case RECORD_MARK: break;
 	}
 	return ERR_OK;
 }
 
-int journal_read(struct journal_reader *reader, int64_t timeout_us, enum journal_event *event, struct tx_head *head, struct change *change, struct err *err)
+int journal_read(struct journal_reader *reader, int64_t timeout_us, enum journal_event *event, struct tx_head *head,
+                 struct change *change, struct err *err)
 {
 	enum scan_result result;
 	struct record record;

@@ -1,4 +1,5 @@
-/* src/journal/recovery.c — what the files say: the list of segments and the content of the last one (rules in segment.h). */
+/* src/journal/recovery.c — what the files say: the list of segments and the content of the last one (rules in
+ * segment.h). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@ char *journal_segment_path(const char *dir, uint64_t base)
 	return path;
 }
 
-static int look_at_segment(const char *dir, uint64_t base, struct segment *out, struct segment_header *header, int *gone, struct err *err)
+static int look_at_segment(const char *dir, uint64_t base, struct segment *out, struct segment_header *header,
+                           int *gone, struct err *err)
 {
 	char *path = journal_segment_path(dir, base);
 	struct env_stat st;
@@ -55,15 +57,17 @@ static int check_order(const char *dir, const struct segment *a, const struct se
 
 	journal_segment_name(a->base, name);
 	if (a->base + a->size != b->base || a->number + 1 != b->number)
-		return err_set(err, ERR_CORRUPT, "%s/%s: offset %llu: the next journal file does not follow here (it starts at %llu); a file is missing or was cut",
-		               dir, name, (unsigned long long)a->size, (unsigned long long)(b->base - a->base));
+		return err_set(
+			err, ERR_CORRUPT,
+			"%s/%s: offset %llu: the next journal file does not follow here (it starts at %llu); a file is missing or was cut",
+			dir, name, (unsigned long long)a->size, (unsigned long long)(b->base - a->base));
 	if (b->previous.commit_lsn < a->previous.commit_lsn)
 		return err_set(err, ERR_CORRUPT, "%s/%s: the next journal file is older", dir, name);
 	return ERR_OK;
 }
 
-static int list_once(const char *dir, char **names, size_t n_names, struct segment **out, size_t *n, size_t *cap, struct journal_identity *identity,
-                     uint32_t *next_version, int *gone, struct err *err)
+static int list_once(const char *dir, char **names, size_t n_names, struct segment **out, size_t *n, size_t *cap,
+                     struct journal_identity *identity, uint32_t *next_version, int *gone, struct err *err)
 {
 	struct segment_header header;
 	uint64_t base;
@@ -88,8 +92,8 @@ static int list_once(const char *dir, char **names, size_t n_names, struct segme
 }
 
 /* identity and next_version are the last segment's. forgiving: another process may be writing and trimming. */
-int journal_list_segments(const char *dir, struct segment **out, size_t *n, size_t *cap, bool forgiving, struct journal_identity *identity,
-                          uint32_t *next_version, struct err *err)
+int journal_list_segments(const char *dir, struct segment **out, size_t *n, size_t *cap, bool forgiving,
+                          struct journal_identity *identity, uint32_t *next_version, struct err *err)
 {
 	char **names;
 	size_t n_names;
@@ -101,7 +105,8 @@ int journal_list_segments(const char *dir, struct segment **out, size_t *n, size
 		if (r == -ENOMEM)
 			return err_nomem(err);
 		if (r)
-			return err_set_errno(err, r == -ENOENT ? ERR_NOT_FOUND : ERR_IO, r, "cannot list the journal folder \"%s\"", dir);
+			return err_set_errno(err, r == -ENOENT ? ERR_NOT_FOUND : ERR_IO, r,
+			                     "cannot list the journal folder \"%s\"", dir);
 		rc = list_once(dir, names, n_names, out, n, cap, identity, next_version, &gone, err);
 		env_free_names(names, n_names);
 		/* The writer grows its file and then makes the next one: between our two looks a file can have grown. */
@@ -111,7 +116,8 @@ int journal_list_segments(const char *dir, struct segment **out, size_t *n, size
 }
 
 /* The relation of a RELATION record; its version is in front. */
-static int load_relation(struct journal *journal, const struct segment_scan *scan, const struct record *record, struct err *err)
+static int load_relation(struct journal *journal, const struct segment_scan *scan, const struct record *record,
+                         struct err *err)
 {
 	struct rbuf r = rbuf_of(record->payload, record->n);
 	uint32_t version = rbuf_u32_le(&r);
@@ -130,8 +136,10 @@ static int load_relation(struct journal *journal, const struct segment_scan *sca
 	return ERR_OK;
 }
 
-/* Reads records up to scan->limit; on return commit_pos and end are those of the whole content found. *bad: it ended before the limit, at scan->pos. */
-static int read_content(struct journal *journal, struct segment_scan *scan, bool *bad, uint64_t *relation_pos, struct err *err)
+/* Reads records up to scan->limit; on return commit_pos and end are those of the whole content found. *bad: it ended
+ * before the limit, at scan->pos. */
+static int read_content(struct journal *journal, struct segment_scan *scan, bool *bad, uint64_t *relation_pos,
+                        struct err *err)
 {
 	struct tx_state tx = { 0 };
 	enum scan_result result;
@@ -195,8 +203,8 @@ static int scan_last(struct journal *journal, int fd, const char *path, struct e
 	return rc;
 }
 
-/* What is behind the content was never promised: it goes, and what stays is made durable before anybody is told about it (the process
- * that wrote it may have died before its sync). */
+/* What is behind the content was never promised: it goes, and what stays is made durable before anybody is told about
+ * it (the process that wrote it may have died before its sync). */
 static int cut_and_sync(struct journal *journal, const char *path, struct err *err)
 {
 	struct segment *last = journal_last_segment(journal);
@@ -208,7 +216,8 @@ static int cut_and_sync(struct journal *journal, const char *path, struct err *e
 		         (unsigned long long)(last->size - size), (unsigned long long)size);
 		r = env_ftruncate(journal->fd, size);
 		if (r)
-			return err_set_errno(err, ERR_IO, r, "cannot cut %s to %llu bytes", path, (unsigned long long)size);
+			return err_set_errno(err, ERR_IO, r, "cannot cut %s to %llu bytes", path,
+			                     (unsigned long long)size);
 		last->size = size;
 	}
 	r = env_fdatasync(journal->fd);
@@ -227,7 +236,8 @@ int journal_recover(struct journal *journal, struct err *err)
 	if (!path)
 		return err_nomem(err);
 	journal->fd = env_open(path, journal->read_only ? O_RDONLY : O_RDWR, 0);
-	rc = journal->fd < 0 ? err_set_errno(err, ERR_IO, journal->fd, "cannot open the journal file %s", path) : scan_last(journal, journal->fd, path, err);
+	rc = journal->fd < 0 ? err_set_errno(err, ERR_IO, journal->fd, "cannot open the journal file %s", path)
+	                     : scan_last(journal, journal->fd, path, err);
 	if (rc == ERR_CORRUPT && journal->read_only) {
 		/* The writer may have been in the middle of these bytes when we read them. */
 		journal_relations_free(&journal->relations);

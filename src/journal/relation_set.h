@@ -1,4 +1,5 @@
-/* src/journal/relation_set.h — relations by a 32-bit number: the writer's by id, a reader's by version. Private to journal/. Holds a reference on each. */
+/* src/journal/relation_set.h — relations by a 32-bit number: the writer's by id, a reader's by version. Private to
+ * journal/. Holds a reference on each. */
 #ifndef TARN_JOURNAL_RELATION_SET_H
 #define TARN_JOURNAL_RELATION_SET_H
 
@@ -6,8 +7,8 @@
 
 struct relation_entry {
 	uint32_t key;
-	struct relation *rel;  /* NULL: free slot */
-	uint64_t pos;          /* writer: of its record; RELATION_UNSTORED: to be written before the next change */
+	struct relation *rel; /* NULL: free slot */
+	uint64_t pos;         /* writer: of its record; RELATION_UNSTORED: to be written before the next change */
 };
 
 #define RELATION_UNSTORED UINT64_MAX
@@ -19,7 +20,9 @@ struct relation_set {
 
 void journal_relations_free(struct relation_set *set);
 struct relation_entry *journal_relations_find(const struct relation_set *set, uint32_t key);
-/* Takes over the caller's reference; replaces the relation of the same key. NULL: no memory (the reference stays the caller's). */
-struct relation_entry *journal_relations_put(struct relation_set *set, uint32_t key, struct relation *rel, uint64_t pos);
+/* Takes over the caller's reference; replaces the relation of the same key. NULL: no memory (the reference stays the
+ * caller's). */
+struct relation_entry *journal_relations_put(struct relation_set *set, uint32_t key, struct relation *rel,
+                                             uint64_t pos);
 
 #endif

@@ -9,7 +9,8 @@
 
 #define RETRY_US INT64_C(250000) /* how often a full disk is tried again */
 
-/* Header and current relations: what a new segment starts with. *positions get the relations' places in the order of the set's slots. */
+/* Header and current relations: what a new segment starts with. *positions get the relations' places in the order of
+ * the set's slots. */
 static int encode_start(struct journal *journal, const struct segment_header *header, struct wbuf *out, struct err *err)
 {
 	uint8_t bytes[SEGMENT_HEADER_BYTES];
@@ -72,7 +73,8 @@ static int create_file(struct journal *journal, uint64_t base, const struct wbuf
 	FAILPOINT("journal.segment.created");
 	r = env_sync_dir(journal->dir);
 	if (r) {
-		/* The name is there but may vanish with a power cut: not to be repeated under the same name, not to be used. */
+		/* The name is there but may vanish with a power cut: not to be repeated under the same name, not to
+		 * be used. */
 		env_close(*fd);
 		err_set_errno(err, ERR_IO, r, "cannot sync the journal folder \"%s\"", journal->dir);
 		err->code = ERR_IO;
@@ -89,7 +91,8 @@ static void start_segment(struct journal *journal, const struct segment_header *
 	journal->base = header->base;
 	journal->previous = header->previous;
 	monitor_lock(&journal->monitor);
-	journal->segments[journal->n_segments++] = (struct segment){ header->number, header->base, size, header->previous };
+	journal->segments[journal->n_segments++] =
+		(struct segment){ header->number, header->base, size, header->previous };
 	journal->file_pos = journal->commit_pos = journal->durable_pos = header->base + size;
 	monitor_wake(&journal->monitor);
 	monitor_unlock(&journal->monitor);
@@ -102,19 +105,24 @@ static void start_segment(struct journal *journal, const struct segment_header *
 
 int journal_new_segment(struct journal *journal, struct err *err)
 {
-	struct segment_header header = { .number = 1, .previous = journal->end, .next_version = journal->next_version,
-		.identity = journal->identity, .created_us = env_wall_us() };
+	struct segment_header header = { .number = 1,
+		                         .previous = journal->end,
+		                         .next_version = journal->next_version,
+		                         .identity = journal->identity,
+		                         .created_us = env_wall_us() };
 	struct wbuf start;
 	int rc, fd, grown;
 
 	if (journal->fd >= 0) {
-		CHECK(journal->durable_pos == journal->file_pos && journal->out.n == 0 && !journal->tx_begun, "a journal segment ends unsynced");
+		CHECK(journal->durable_pos == journal->file_pos && journal->out.n == 0 && !journal->tx_begun,
+		      "a journal segment ends unsynced");
 		header.base = journal->file_pos;
 	}
 	monitor_lock(&journal->monitor);
 	if (journal->n_segments)
 		header.number = journal_last_segment(journal)->number + 1;
-	grown = vec_grow(&journal->segments, &journal->cap_segments, journal->n_segments + 1, sizeof *journal->segments);
+	grown = vec_grow(&journal->segments, &journal->cap_segments, journal->n_segments + 1,
+	                 sizeof *journal->segments);
 	monitor_unlock(&journal->monitor);
 	if (grown)
 		return err_nomem(err);
@@ -166,8 +174,12 @@ int journal_segments(struct journal *journal, struct journal_segment **out, size
 	for (size_t i = 0; *out && i < *n; i++) {
 		const struct segment *s = &journal->segments[i];
 
-		(*out)[i] = (struct journal_segment){ .number = s->number, .position = s->base, .bytes = s->size, .after_lsn = s->previous.commit_lsn,
-			.last_lsn = i + 1 < *n ? s[1].previous.commit_lsn : journal->durable_end.commit_lsn };
+		(*out)[i] = (struct journal_segment){ .number = s->number,
+			                              .position = s->base,
+			                              .bytes = s->size,
+			                              .after_lsn = s->previous.commit_lsn,
+			                              .last_lsn = i + 1 < *n ? s[1].previous.commit_lsn
+			                                                     : journal->durable_end.commit_lsn };
 	}
 	monitor_unlock(&journal->monitor);
 	return *out ? ERR_OK : err_nomem(err);

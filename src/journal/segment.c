@@ -1,4 +1,5 @@
-/* src/journal/segment.c — one file of the journal: its header, its name and the frame around a record (layout in segment.h). */
+/* src/journal/segment.c — one file of the journal: its header, its name and the frame around a record (layout in
+ * segment.h). */
 #include "journal/segment.h"
 
 #include <stdio.h>
@@ -50,7 +51,10 @@ static int decode(const uint8_t *p, const char *path, uint64_t base, struct segm
 	format = rbuf_u32_le(&r);
 	/* The version is looked at before the checksum: another format may have it elsewhere. */
 	if (format != SEGMENT_FORMAT)
-		return err_set(err, ERR_UNSUPPORTED, "%s has journal format %u, this program reads format %u: use the version of tarn that wrote it", path, format, SEGMENT_FORMAT);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"%s has journal format %u, this program reads format %u: use the version of tarn that wrote it",
+			path, format, SEGMENT_FORMAT);
 	memcpy(&crc, p + 252, 4);
 	if (crc != crc32c(0, p, 252))
 		return err_set(err, ERR_CORRUPT, "%s: offset 0: the checksum of the segment header is wrong", path);
@@ -70,7 +74,8 @@ static int decode(const uint8_t *p, const char *path, uint64_t base, struct segm
 	if (bytes != SEGMENT_HEADER_BYTES)
 		return err_set(err, ERR_CORRUPT, "%s: offset 12: header of %u bytes", path, bytes);
 	if (out->base != base)
-		return err_set(err, ERR_CORRUPT, "%s: the file was renamed: it starts at position %llu", path, (unsigned long long)out->base);
+		return err_set(err, ERR_CORRUPT, "%s: the file was renamed: it starts at position %llu", path,
+		               (unsigned long long)out->base);
 	return ERR_OK;
 }
 

@@ -10,7 +10,11 @@
 
 void journal_scan_init(struct segment_scan *scan, int fd, const char *path, uint64_t base, uint64_t limit)
 {
-	*scan = (struct segment_scan){ .fd = fd, .path = path, .base = base, .pos = base + SEGMENT_HEADER_BYTES, .limit = limit };
+	*scan = (struct segment_scan){ .fd = fd,
+		                       .path = path,
+		                       .base = base,
+		                       .pos = base + SEGMENT_HEADER_BYTES,
+		                       .limit = limit };
 	scan->buf_pos = scan->pos;
 }
 
@@ -39,7 +43,8 @@ static int make_room(struct segment_scan *scan, size_t n, struct err *err)
 	return ERR_OK;
 }
 
-/* Brings bytes pos .. pos+n-1 into the buffer; the caller has checked them against the limit. *p NULL: the file is shorter than that. */
+/* Brings bytes pos .. pos+n-1 into the buffer; the caller has checked them against the limit. *p NULL: the file is
+ * shorter than that. */
 static int need(struct segment_scan *scan, uint64_t pos, size_t n, const uint8_t **p, struct err *err)
 {
 	size_t want;
@@ -65,7 +70,8 @@ static int need(struct segment_scan *scan, uint64_t pos, size_t n, const uint8_t
 		want = (size_t)(scan->limit - pos);
 	got = env_pread(scan->fd, scan->buf + scan->n, want - scan->n, pos + scan->n - scan->base);
 	if (got < 0)
-		return err_set_errno(err, ERR_IO, (int)got, "%s: offset %llu: cannot read", scan->path, (unsigned long long)(pos + scan->n - scan->base));
+		return err_set_errno(err, ERR_IO, (int)got, "%s: offset %llu: cannot read", scan->path,
+		                     (unsigned long long)(pos + scan->n - scan->base));
 	scan->n += (size_t)got;
 	*p = scan->n >= n ? scan->buf : NULL;
 	return ERR_OK;
@@ -163,7 +169,8 @@ int journal_scan_proves_synced(struct segment_scan *scan, bool *proven, struct e
 		if (rc || !p)
 			return rc;
 		left = scan->n - (size_t)(pos - scan->buf_pos);
-		for (; left >= whole || (left >= RECORD_HEADER_BYTES + MARK_BYTES && pos + left == scan->limit); pos++, p++, left--) {
+		for (; left >= whole || (left >= RECORD_HEADER_BYTES + MARK_BYTES && pos + left == scan->limit);
+		     pos++, p++, left--) {
 			if (is_proof(p, left, pos, scan->pos)) {
 				*proven = true;
 				return ERR_OK;
@@ -175,8 +182,10 @@ int journal_scan_proves_synced(struct segment_scan *scan, bool *proven, struct e
 
 int journal_scan_corrupt(const struct segment_scan *scan, struct err *err)
 {
-	return err_set(err, ERR_CORRUPT, "%s: offset %llu: %s; the journal is damaged here. Restore the file, or move the journal folder away and copy the tables again",
-	               scan->path, (unsigned long long)(scan->pos - scan->base), scan->bad);
+	return err_set(
+		err, ERR_CORRUPT,
+		"%s: offset %llu: %s; the journal is damaged here. Restore the file, or move the journal folder away and copy the tables again",
+		scan->path, (unsigned long long)(scan->pos - scan->base), scan->bad);
 }
 
 static const char *follow_begin(struct tx_state *tx, const struct record *record)
@@ -219,10 +228,8 @@ const char *journal_tx_follow(struct tx_state *tx, const struct record *record)
 	uint32_t count;
 
 	switch (record->kind) {
-	case RECORD_BEGIN:
-		return follow_begin(tx, record);
-	case RECORD_COMMIT:
-		return follow_commit(tx, record);
+	case RECORD_BEGIN: return follow_begin(tx, record);
+	case RECORD_COMMIT: return follow_commit(tx, record);
 	case RECORD_CHANGES:
 		if (!tx->open)
 			return "changes outside a transaction";
@@ -235,8 +242,7 @@ const char *journal_tx_follow(struct tx_state *tx, const struct record *record)
 		if (tx->open)
 			return "a mark inside a transaction";
 		break;
-	case RECORD_RELATION:
-		break;
+	case RECORD_RELATION: break;
 	}
 	tx->chain = crc32c(tx->chain, &record->crc, 4);
 	return NULL;

@@ -3,10 +3,7 @@
 
 #include "base/mem.h"
 
-struct bitmap *bitmap_new(void)
-{
-	return mem_zero(sizeof(struct bitmap));
-}
+struct bitmap *bitmap_new(void) { return mem_zero(sizeof(struct bitmap)); }
 
 void bitmap_free(struct bitmap *bitmap)
 {
@@ -143,10 +140,7 @@ bool bitmap_contains(const struct bitmap *bitmap, uint64_t pos)
 	return bits && roaring_bitmap_contains(bits, (uint32_t)pos);
 }
 
-uint64_t bitmap_cardinality(const struct bitmap *bitmap)
-{
-	return bitmap->cardinality;
-}
+uint64_t bitmap_cardinality(const struct bitmap *bitmap) { return bitmap->cardinality; }
 
 uint64_t bitmap_rank(const struct bitmap *bitmap, uint64_t pos)
 {
@@ -166,10 +160,12 @@ bool bitmap_equal(const struct bitmap *a, const struct bitmap *b)
 {
 	if (a->cardinality != b->cardinality)
 		return false;
-	for (size_t i = 0; i < a->n; i++) { /* equal counts: each part of a found in b suffices; empty parts say nothing */
+	/* equal counts: each part of a found in b suffices; empty parts say nothing */
+	for (size_t i = 0; i < a->n; i++) {
 		const roaring_bitmap_t *other = part_find(b, a->parts[i].key);
 
-		if (other ? !roaring_bitmap_equals(a->parts[i].bits, other) : !roaring_bitmap_is_empty(a->parts[i].bits))
+		if (other ? !roaring_bitmap_equals(a->parts[i].bits, other)
+		          : !roaring_bitmap_is_empty(a->parts[i].bits))
 			return false;
 	}
 	return true;
@@ -198,7 +194,8 @@ int bitmap_iterate(const struct bitmap *bitmap, int (*fn)(void *arg, uint64_t po
 		uint64_t base = (uint64_t)bitmap->parts[i].key << 32;
 		roaring_uint32_iterator_t it;
 
-		for (roaring_init_iterator(bitmap->parts[i].bits, &it); it.has_value; roaring_advance_uint32_iterator(&it)) {
+		for (roaring_init_iterator(bitmap->parts[i].bits, &it); it.has_value;
+		     roaring_advance_uint32_iterator(&it)) {
 			int rc = fn(arg, base | it.current_value);
 
 			if (rc)

@@ -5,9 +5,10 @@
  *                low 16 bits 12347: high 16 bits = containers - 1, then (containers + 7) / 8 bytes of run flags
  *   containers * { u16 key, u16 cardinality - 1 }, keys ascending
  *   containers * u32 offset of the container from the cookie on (left out with run flags and fewer than 4 containers)
- *   containers: run: u16 n, n * { u16 first, u16 length - 1 }; else up to 4096 values: u16 ascending each; else 8192 bytes of bits
- * libroaring 0.2 checks lengths at most, and a bitmap with unsorted or wrongly counted containers gives wrong answers later: so
- * everything is checked here first. */
+ *   containers: run: u16 n, n * { u16 first, u16 length - 1 }; else up to 4096 values: u16 ascending each; else 8192
+ *     bytes of bits
+ * libroaring 0.2 checks lengths at most, and a bitmap with unsorted or wrongly counted containers gives wrong answers
+ * later: so everything is checked here first. */
 #include "lake/bitmap_int.h"
 
 #include "base/mem.h"
@@ -32,7 +33,9 @@ int bitmap_serialize(struct bitmap *bitmap, struct wbuf *out, struct err *err)
 		roaring_bitmap_run_optimize(bitmap->parts[i].bits);
 		total += 4 + roaring_bitmap_portable_size_in_bytes(bitmap->parts[i].bits);
 		if (total > BITMAP_BYTES_MAX)
-			return err_set(err, ERR_LIMIT, "a deletion bitmap of more than 2 GiB cannot be read by others: the data file must be compacted first");
+			return err_set(
+				err, ERR_LIMIT,
+				"a deletion bitmap of more than 2 GiB cannot be read by others: the data file must be compacted first");
 	}
 	wbuf_put(out, magic, sizeof magic);
 	wbuf_put_u64_le(out, bitmap->n);
@@ -51,7 +54,11 @@ int bitmap_serialize(struct bitmap *bitmap, struct wbuf *out, struct err *err)
 
 /* --- reading --- */
 
-struct container { uint16_t key; uint32_t cardinality; bool run; };
+struct container {
+	uint16_t key;
+	uint32_t cardinality;
+	bool run;
+};
 
 static bool array_ok(struct rbuf *r, uint32_t cardinality)
 {
@@ -104,7 +111,8 @@ static bool runs_ok(struct rbuf *r, uint32_t cardinality)
 	return !r->failed && sum == cardinality;
 }
 
-/* Checks one 32-bit bitmap at *r and moves behind it. `list` has room for CONTAINERS_MAX. Returns its cardinality, or -1. */
+/* Checks one 32-bit bitmap at *r and moves behind it. `list` has room for CONTAINERS_MAX. Returns its cardinality, or
+ * -1. */
 static int64_t check_bitmap32(struct rbuf *r, struct container *list)
 {
 	size_t start = r->at;
@@ -143,7 +151,8 @@ static int64_t check_bitmap32(struct rbuf *r, struct container *list)
 			if (list[i].run)
 				size = (size_t)rbuf_u16_le(&ahead) * 4;
 			else
-				size = list[i].cardinality <= ARRAY_MAX ? (size_t)list[i].cardinality * 2 : BITSET_BYTES;
+				size = list[i].cardinality <= ARRAY_MAX ? (size_t)list[i].cardinality * 2
+				                                        : BITSET_BYTES;
 			rbuf_take(&ahead, size);
 			if (rbuf_u32_le(&offsets) != at)
 				return -1;
@@ -152,8 +161,9 @@ static int64_t check_bitmap32(struct rbuf *r, struct container *list)
 			return -1;
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		bool ok = list[i].run ? runs_ok(r, list[i].cardinality)
-			: list[i].cardinality <= ARRAY_MAX ? array_ok(r, list[i].cardinality) : bitset_ok(r, list[i].cardinality);
+		bool ok = list[i].run                        ? runs_ok(r, list[i].cardinality)
+		          : list[i].cardinality <= ARRAY_MAX ? array_ok(r, list[i].cardinality)
+		                                             : bitset_ok(r, list[i].cardinality);
 
 		if (!ok)
 			return -1;
@@ -163,7 +173,10 @@ static int64_t check_bitmap32(struct rbuf *r, struct container *list)
 
 static int corrupt(const char *what, size_t at, const char *how, struct err *err)
 {
-	return err_set(err, ERR_CORRUPT, "%s: %s at byte %zu of the deletion bitmap; the file is damaged or was written by a faulty program", what, how, at);
+	return err_set(
+		err, ERR_CORRUPT,
+		"%s: %s at byte %zu of the deletion bitmap; the file is damaged or was written by a faulty program",
+		what, how, at);
 }
 
 static int read_parts(struct rbuf *r, const char *what, struct container *list, struct bitmap *bitmap, struct err *err)
@@ -211,7 +224,8 @@ int bitmap_deserialize(struct str bytes, const char *what, struct bitmap **out, 
 
 	*out = NULL;
 	if (bytes.n > BITMAP_BYTES_MAX)
-		return err_set(err, ERR_LIMIT, "%s: a deletion bitmap of %zu bytes is above the limit of 2 GiB", what, bytes.n);
+		return err_set(err, ERR_LIMIT, "%s: a deletion bitmap of %zu bytes is above the limit of 2 GiB", what,
+		               bytes.n);
 	list = mem_alloc(CONTAINERS_MAX * sizeof *list);
 	bitmap = bitmap_new();
 	rc = list && bitmap ? read_parts(&r, what, list, bitmap, err) : err_nomem(err);

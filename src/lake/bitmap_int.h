@@ -7,8 +7,8 @@
 #include "lake/bitmap.h"
 
 struct bitmap_part {
-	uint32_t key;             /* high 32 bits of the positions */
-	roaring_bitmap_t *bits;   /* owned, never NULL */
+	uint32_t key;           /* high 32 bits of the positions */
+	roaring_bitmap_t *bits; /* owned, never NULL */
 };
 
 struct bitmap {
@@ -17,6 +17,7 @@ struct bitmap {
 	uint64_t cardinality;
 };
 
-int bitmap_append_part(struct bitmap *bitmap, uint32_t key, roaring_bitmap_t *bits); /* key above all others; takes bits when 0; -1: no memory */
+/* key above all others; takes bits when 0; -1: no memory */
+int bitmap_append_part(struct bitmap *bitmap, uint32_t key, roaring_bitmap_t *bits);
 
 #endif

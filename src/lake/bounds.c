@@ -50,28 +50,27 @@ void bound_encode(struct type type, const void *value, struct wbuf *out)
 	uint32_t u32;
 
 	switch ((enum type_kind)type.kind) {
-	case TYPE_BOOL:
-		wbuf_put_u8(out, *(const uint8_t *)value ? 1 : 0);
-		break;
-	case TYPE_INT32: case TYPE_DATE: case TYPE_FLOAT32:
+	case TYPE_BOOL: wbuf_put_u8(out, *(const uint8_t *)value ? 1 : 0); break;
+	case TYPE_INT32:
+	case TYPE_DATE:
+	case TYPE_FLOAT32:
 		memcpy(&u32, value, 4);
 		wbuf_put_u32_le(out, u32);
 		break;
-	case TYPE_INT64: case TYPE_TIME: case TYPE_TIMESTAMP: case TYPE_TIMESTAMPTZ: case TYPE_FLOAT64:
+	case TYPE_INT64:
+	case TYPE_TIME:
+	case TYPE_TIMESTAMP:
+	case TYPE_TIMESTAMPTZ:
+	case TYPE_FLOAT64:
 		memcpy(&u64, value, 8);
 		wbuf_put_u64_le(out, u64);
 		break;
-	case TYPE_DECIMAL:
-		wbuf_put(out, decimal, bound_encode_decimal(decimal_value(type, value), decimal));
-		break;
-	case TYPE_STRING: case TYPE_BINARY:
-		wbuf_put_str(out, *(const struct str *)value);
-		break;
-	case TYPE_UUID:
-		wbuf_put(out, value, 16);
-		break;
-	case TYPE_LIST: case TYPE_NONE:
-		break;
+	case TYPE_DECIMAL: wbuf_put(out, decimal, bound_encode_decimal(decimal_value(type, value), decimal)); break;
+	case TYPE_STRING:
+	case TYPE_BINARY: wbuf_put_str(out, *(const struct str *)value); break;
+	case TYPE_UUID: wbuf_put(out, value, 16); break;
+	case TYPE_LIST:
+	case TYPE_NONE: break;
 	}
 }
 
@@ -89,12 +88,17 @@ bool bound_decode(struct type type, struct str bytes, void *value)
 			return false;
 		*(uint8_t *)value = bytes.p[0] != 0;
 		return true;
-	case TYPE_INT32: case TYPE_DATE: case TYPE_FLOAT32:
+	case TYPE_INT32:
+	case TYPE_DATE:
+	case TYPE_FLOAT32:
 		if (bytes.n != 4)
 			return false;
 		memcpy(value, bytes.p, 4);
 		return true;
-	case TYPE_INT64: case TYPE_TIME: case TYPE_TIMESTAMP: case TYPE_TIMESTAMPTZ:
+	case TYPE_INT64:
+	case TYPE_TIME:
+	case TYPE_TIMESTAMP:
+	case TYPE_TIMESTAMPTZ:
 		if (bytes.n == 4 && type.kind == TYPE_INT64) {
 			memcpy(&i32, bytes.p, 4);
 			i64 = i32;
@@ -128,21 +132,21 @@ bool bound_decode(struct type type, struct str bytes, void *value)
 		else
 			return false;
 		return true;
-	case TYPE_STRING: case TYPE_BINARY:
-		memcpy(value, &bytes, sizeof bytes);
-		return true;
+	case TYPE_STRING:
+	case TYPE_BINARY: memcpy(value, &bytes, sizeof bytes); return true;
 	case TYPE_UUID:
 		if (bytes.n != 16)
 			return false;
 		memcpy(value, bytes.p, 16);
 		return true;
-	case TYPE_LIST: case TYPE_NONE:
-		break;
+	case TYPE_LIST:
+	case TYPE_NONE: break;
 	}
 	return false;
 }
 
-/* Length of the code point that begins with this byte; continuation and invalid bytes count alone, so that any bytes can be cut. */
+/* Length of the code point that begins with this byte; continuation and invalid bytes count alone, so that any bytes
+ * can be cut. */
 static size_t point_bytes(uint8_t first)
 {
 	return first < 0xc0 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 1;
@@ -310,32 +314,39 @@ static int compare_double(double a, double b)
 
 int bound_compare(struct type type, struct str a, struct str b)
 {
-	union { uint8_t u8; int32_t i32; int64_t i64; float f32; double f64; __int128 wide; struct str s; uint8_t uuid[16]; } x, y;
+	union {
+		uint8_t u8;
+		int32_t i32;
+		int64_t i64;
+		float f32;
+		double f64;
+		__int128 wide;
+		struct str s;
+		uint8_t uuid[16];
+	} x, y;
 	bool a_ok = bound_decode(type, a, &x), b_ok = bound_decode(type, b, &y);
 
 	if (!a_ok || !b_ok)
 		return (int)a_ok - (int)b_ok;
 	switch ((enum type_kind)type.kind) {
-	case TYPE_BOOL:
-		return (int)x.u8 - (int)y.u8;
-	case TYPE_INT32: case TYPE_DATE:
-		return (x.i32 > y.i32) - (x.i32 < y.i32);
-	case TYPE_INT64: case TYPE_TIME: case TYPE_TIMESTAMP: case TYPE_TIMESTAMPTZ:
-		return (x.i64 > y.i64) - (x.i64 < y.i64);
-	case TYPE_FLOAT32:
-		return compare_double((double)x.f32, (double)y.f32);
-	case TYPE_FLOAT64:
-		return compare_double(x.f64, y.f64);
+	case TYPE_BOOL: return (int)x.u8 - (int)y.u8;
+	case TYPE_INT32:
+	case TYPE_DATE: return (x.i32 > y.i32) - (x.i32 < y.i32);
+	case TYPE_INT64:
+	case TYPE_TIME:
+	case TYPE_TIMESTAMP:
+	case TYPE_TIMESTAMPTZ: return (x.i64 > y.i64) - (x.i64 < y.i64);
+	case TYPE_FLOAT32: return compare_double((double)x.f32, (double)y.f32);
+	case TYPE_FLOAT64: return compare_double(x.f64, y.f64);
 	case TYPE_DECIMAL:
 		if (type.precision > DECIMAL64_DIGITS)
 			return (x.wide > y.wide) - (x.wide < y.wide);
 		return (x.i64 > y.i64) - (x.i64 < y.i64);
-	case TYPE_STRING: case TYPE_BINARY:
-		return str_cmp(a, b);
-	case TYPE_UUID:
-		return memcmp(x.uuid, y.uuid, 16);
-	case TYPE_LIST: case TYPE_NONE:
-		break;
+	case TYPE_STRING:
+	case TYPE_BINARY: return str_cmp(a, b);
+	case TYPE_UUID: return memcmp(x.uuid, y.uuid, 16);
+	case TYPE_LIST:
+	case TYPE_NONE: break;
 	}
 	return 0;
 }

@@ -10,22 +10,38 @@
 struct changelog {
 	struct lake *lake;
 	struct lake_table *table;
-	char name[256];                /* for messages */
-	const struct relation *rel;    /* held */
-	struct lake_field *fields;     /* CHANGELOG_FIELDS and rel's columns */
+	char name[256];             /* for messages */
+	const struct relation *rel; /* held */
+	struct lake_field *fields;  /* CHANGELOG_FIELDS and rel's columns */
 	size_t n_fields;
-	struct data_writer *writer;    /* NULL: nothing pending in it */
-	struct data_file **finished; size_t n_finished, cap_finished;
+	struct data_writer *writer; /* NULL: nothing pending in it */
+	struct data_file **finished;
+	size_t n_finished, cap_finished;
 };
 
 const struct lake_field *changelog_fields(void)
 {
 	static const struct lake_field fields[CHANGELOG_FIELDS] = {
-		{ .name = (char *)"_op", .type = { .kind = TYPE_STRING }, .required = true, .doc = (char *)"I insert, U update, D delete, T truncate" },
-		{ .name = (char *)"_commit_lsn", .type = { .kind = TYPE_INT64 }, .required = true, .doc = (char *)"LSN of the transaction's commit record" },
-		{ .name = (char *)"_ordinal", .type = { .kind = TYPE_INT64 }, .required = true, .doc = (char *)"place of the change in its transaction" },
-		{ .name = (char *)"_commit_ts", .type = { .kind = TYPE_TIMESTAMPTZ }, .required = true, .doc = (char *)"the source's commit time" },
-		{ .name = (char *)"_xid", .type = { .kind = TYPE_INT64 }, .required = true, .doc = (char *)"transaction id" },
+		{ .name = (char *)"_op",
+		  .type = { .kind = TYPE_STRING },
+		  .required = true,
+		  .doc = (char *)"I insert, U update, D delete, T truncate" },
+		{ .name = (char *)"_commit_lsn",
+		  .type = { .kind = TYPE_INT64 },
+		  .required = true,
+		  .doc = (char *)"LSN of the transaction's commit record" },
+		{ .name = (char *)"_ordinal",
+		  .type = { .kind = TYPE_INT64 },
+		  .required = true,
+		  .doc = (char *)"place of the change in its transaction" },
+		{ .name = (char *)"_commit_ts",
+		  .type = { .kind = TYPE_TIMESTAMPTZ },
+		  .required = true,
+		  .doc = (char *)"the source's commit time" },
+		{ .name = (char *)"_xid",
+		  .type = { .kind = TYPE_INT64 },
+		  .required = true,
+		  .doc = (char *)"transaction id" },
 	};
 
 	return fields;
@@ -48,7 +64,8 @@ static int finish_file(struct changelog *c, struct err *err)
 	return rc;
 }
 
-int changelog_open(struct lake *lake, struct lake_table *table, const char *name, const struct relation *rel, struct changelog **out, struct err *err)
+int changelog_open(struct lake *lake, struct lake_table *table, const char *name, const struct relation *rel,
+                   struct changelog **out, struct err *err)
 {
 	struct changelog *c = mem_zero(sizeof *c);
 	int rc;
@@ -67,7 +84,8 @@ int changelog_open(struct lake *lake, struct lake_table *table, const char *name
 	return ERR_OK;
 }
 
-int changelog_evolve(struct changelog *c, const struct relation *rel, const struct lake_field *planned, size_t n_planned, struct err *err)
+int changelog_evolve(struct changelog *c, const struct relation *rel, const struct lake_field *planned,
+                     size_t n_planned, struct err *err)
 {
 	struct field_map_from from = { c->table, planned, n_planned, c->name };
 	struct lake_field *fields;
@@ -99,7 +117,8 @@ void changelog_close(struct changelog *c)
 	mem_free(c);
 }
 
-static int put_head(struct batch *batch, const struct tx_head *head, const struct change *change, char op, struct err *err)
+static int put_head(struct batch *batch, const struct tx_head *head, const struct change *change, char op,
+                    struct err *err)
 {
 	uint32_t row = batch->n;
 
@@ -115,7 +134,8 @@ static int put_head(struct batch *batch, const struct tx_head *head, const struc
 }
 
 /* key_only: other columns stay null, whatever the source sent for them. */
-static int put_tuple(struct changelog *c, struct batch *batch, const struct datum *tuple, bool key_only, const struct batch *from, uint32_t from_row, struct err *err)
+static int put_tuple(struct changelog *c, struct batch *batch, const struct datum *tuple, bool key_only,
+                     const struct batch *from, uint32_t from_row, struct err *err)
 {
 	const struct relation *rel = c->rel;
 
@@ -128,10 +148,11 @@ static int put_tuple(struct changelog *c, struct batch *batch, const struct datu
 			continue;
 		if (tuple[i].kind == DATUM_UNCHANGED) {
 			if (!from)
-				return err_set(err, ERR_UNSUPPORTED,
-				               "column \"%s\" of %s.%s was not sent by the source because its large value did not change, and there is no mirror to take it "
-				               "from; add 'mirror' to the pipeline's mode, or: ALTER TABLE ... ALTER COLUMN \"%s\" SET STORAGE MAIN",
-				               col->name, rel->schema, rel->name, col->name);
+				return err_set(
+					err, ERR_UNSUPPORTED,
+					"column \"%s\" of %s.%s was not sent by the source because its large value did not change, and there is no mirror to take it "
+					"from; add 'mirror' to the pipeline's mode, or: ALTER TABLE ... ALTER COLUMN \"%s\" SET STORAGE MAIN",
+					col->name, rel->schema, rel->name, col->name);
 			if (column_copy(batch, column, batch->n, &from->columns[i], from_row))
 				return err_nomem(err);
 		} else {
@@ -143,15 +164,17 @@ static int put_tuple(struct changelog *c, struct batch *batch, const struct datu
 	return ERR_OK;
 }
 
-static int append_row(struct changelog *c, const struct tx_head *head, const struct change *change, char op, const struct datum *tuple, bool key_only,
-                      const struct batch *from, uint32_t from_row, struct err *err)
+static int append_row(struct changelog *c, const struct tx_head *head, const struct change *change, char op,
+                      const struct datum *tuple, bool key_only, const struct batch *from, uint32_t from_row,
+                      struct err *err)
 {
 	struct batch *batch;
 	int rc;
 
 	if (c->writer && data_writer_bytes(c->writer) > 4 * c->lake->data_file_bytes && (rc = finish_file(c, err)))
 		return rc;
-	if (!c->writer && (rc = data_writer_open(c->lake, c->table->ops->location(c->table), c->fields, c->n_fields, &c->writer, err)))
+	if (!c->writer && (rc = data_writer_open(c->lake, c->table->ops->location(c->table), c->fields, c->n_fields,
+	                                         &c->writer, err)))
 		return rc;
 	if ((rc = data_writer_row(c->writer, &batch, err)) || (rc = put_head(batch, head, change, op, err)))
 		return rc;
@@ -161,7 +184,8 @@ static int append_row(struct changelog *c, const struct tx_head *head, const str
 	return ERR_OK;
 }
 
-int changelog_append(struct changelog *c, const struct tx_head *head, const struct change *change, const struct batch *row_batch, uint32_t row, struct err *err)
+int changelog_append(struct changelog *c, const struct tx_head *head, const struct change *change,
+                     const struct batch *row_batch, uint32_t row, struct err *err)
 {
 	int rc;
 
@@ -192,7 +216,4 @@ int changelog_flush(struct changelog *c, struct lake_change *change, struct err 
 	return ERR_OK;
 }
 
-void changelog_taken(struct changelog *c)
-{
-	c->n_finished = 0;
-}
+void changelog_taken(struct changelog *c) { c->n_finished = 0; }

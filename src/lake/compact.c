@@ -11,7 +11,10 @@ enum { LEVELS = 4 };
 
 struct compact_limits compact_limits(uint64_t data_file_bytes)
 {
-	return (struct compact_limits){ .bytes_max = data_file_bytes, .rows_max = ROWS_MAX, .files_min = 8, .deleted_percent = 30 };
+	return (struct compact_limits){ .bytes_max = data_file_bytes,
+		                        .rows_max = ROWS_MAX,
+		                        .files_min = 8,
+		                        .deleted_percent = 30 };
 }
 
 static uint64_t live_rows(const struct compact_file *f) { return f->deleted < f->rows ? f->rows - f->deleted : 0; }
@@ -36,7 +39,8 @@ static int level_of(const struct compact_file *f, const struct compact_limits *l
 }
 
 /* Four files that are not full always fit. */
-static size_t pick_level(const struct compact_file *files, size_t n, const struct compact_limits *limits, int level, size_t *picked)
+static size_t pick_level(const struct compact_file *files, size_t n, const struct compact_limits *limits, int level,
+                         size_t *picked)
 {
 	uint64_t bytes = 0, rows = 0;
 	size_t n_picked = 0;
@@ -55,7 +59,8 @@ static size_t pick_level(const struct compact_file *files, size_t n, const struc
 
 static bool is_worn(const struct compact_file *f, const struct compact_limits *limits)
 {
-	return f->bytes >= ALONE_BYTES_MIN && (double)f->deleted * 100 > (double)f->rows * limits->deleted_percent && live_rows(f) <= limits->rows_max * ALONE_ROWS_FACTOR;
+	return f->bytes >= ALONE_BYTES_MIN && (double)f->deleted * 100 > (double)f->rows * limits->deleted_percent &&
+	       live_rows(f) <= limits->rows_max * ALONE_ROWS_FACTOR;
 }
 
 size_t compact_pick(const struct compact_file *files, size_t n, const struct compact_limits *limits, size_t *picked)

@@ -12,15 +12,15 @@
 struct data_writer {
 	struct lake *lake;
 	struct parquet_writer *parquet;
-	struct batch *batch;        /* being filled */
+	struct batch *batch; /* being filled */
 	struct column_stats *stats;
-	struct type *types;         /* of the columns */
+	struct type *types; /* of the columns */
 	uint16_t n_columns;
-	uint64_t flushed;           /* rows handed to the encoder */
+	uint64_t flushed; /* rows handed to the encoder */
 	uint64_t bytes;
 	char uri[1200];
-	char temp[4096];            /* where DuckDB writes */
-	const char *key;            /* store key, inside uri */
+	char temp[4096]; /* where DuckDB writes */
+	const char *key; /* store key, inside uri */
 };
 
 static int open_parquet(struct data_writer *w, const struct lake_field *fields, struct err *err)
@@ -51,7 +51,8 @@ static int open_parts(struct data_writer *w, const char *location, const struct 
 		return err_set(err, ERR_LIMIT, "location '%s' is too long", location);
 	w->key = store_key(lake->store, w->uri);
 	if (!w->key)
-		return err_set(err, ERR_IDENTITY, "table location '%s' is not inside the warehouse %s", location, lake->store->root_uri);
+		return err_set(err, ERR_IDENTITY, "table location '%s' is not inside the warehouse %s", location,
+		               lake->store->root_uri);
 	w->types = mem_array(w->n_columns, sizeof *w->types);
 	if (!w->types)
 		return err_nomem(err);
@@ -65,7 +66,8 @@ static int open_parts(struct data_writer *w, const char *location, const struct 
 	return rc ? rc : open_parquet(w, fields, err);
 }
 
-int data_writer_open(struct lake *lake, const char *location, const struct lake_field *fields, size_t n_fields, struct data_writer **out, struct err *err)
+int data_writer_open(struct lake *lake, const char *location, const struct lake_field *fields, size_t n_fields,
+                     struct data_writer **out, struct err *err)
 {
 	struct data_writer *w = mem_zero(sizeof *w);
 	int rc;
@@ -154,7 +156,8 @@ static int describe(struct data_writer *w, uint64_t rows, struct data_file **out
 	if (!rc)
 		rc = parquet_footer_describe(w->temp, file, err);
 	if (!rc && file->record_count != rows)
-		rc = err_set(err, ERR_BUG, "data file %s has %llu rows, %llu were written", w->uri, (unsigned long long)file->record_count, (unsigned long long)rows);
+		rc = err_set(err, ERR_BUG, "data file %s has %llu rows, %llu were written", w->uri,
+		             (unsigned long long)file->record_count, (unsigned long long)rows);
 	if (rc) {
 		data_file_free(file);
 		return rc;
@@ -178,7 +181,8 @@ static int finish_parts(struct data_writer *w, struct data_file **out, struct er
 	if (rc)
 		return rc;
 	if (rows != w->flushed)
-		return err_set(err, ERR_BUG, "the encoder wrote %llu of %llu rows", (unsigned long long)rows, (unsigned long long)w->flushed);
+		return err_set(err, ERR_BUG, "the encoder wrote %llu of %llu rows", (unsigned long long)rows,
+		               (unsigned long long)w->flushed);
 	FAILPOINT_ERR("lake.data_file.encoded", err);
 	rc = describe(w, rows, &file, err);
 	if (!rc)

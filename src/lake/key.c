@@ -1,9 +1,11 @@
 /* src/lake/key.c — rows to keys.
  *
- * Encoding under KEY_HASH, a column after the other (frozen: see key.h). Each begins with a tag of its family, so that null, "" and 0 differ and columns cannot run into
- * each other; all numbers little endian:
- *   0 null | 1 bool u8 | 2 int i64 | 3 float f64 (-0.0 as 0.0, one NaN) | 4 decimal u8 scale, i128, trailing zeros of the fraction stripped | 5 text u64 length, bytes |
- *   6 binary u64 length, bytes | 7 uuid 16 bytes | 8 date i64 | 9 time i64 | 10 timestamp i64 | 11 timestamptz i64 | 12 list u64 count, elements as columns */
+ * Encoding under KEY_HASH, a column after the other (frozen: see key.h). Each begins with a tag of its family, so
+ * that null, "" and 0 differ and columns cannot run into each other; all numbers little endian:
+ *   0 null | 1 bool u8 | 2 int i64 | 3 float f64 (-0.0 as 0.0, one NaN) | 4 decimal u8 scale, i128, trailing zeros of
+ *     the fraction stripped | 5 text u64 length, bytes |
+ *   6 binary u64 length, bytes | 7 uuid 16 bytes | 8 date i64 | 9 time i64 | 10 timestamp i64 | 11 timestamptz i64 |
+ *     12 list u64 count, elements as columns */
 #include "lake/key.h"
 
 #include <math.h>
@@ -15,7 +17,21 @@
 #define KEY_SEED UINT64_C(0x7461726e6b657931) /* "tarnkey1" */
 #define SIGN_BIT ((uint64_t)1 << 63)
 
-enum { TAG_NULL, TAG_BOOL, TAG_INT, TAG_FLOAT, TAG_DECIMAL, TAG_TEXT, TAG_BINARY, TAG_UUID, TAG_DATE, TAG_TIME, TAG_STAMP, TAG_STAMPTZ, TAG_LIST };
+enum {
+	TAG_NULL,
+	TAG_BOOL,
+	TAG_INT,
+	TAG_FLOAT,
+	TAG_DECIMAL,
+	TAG_TEXT,
+	TAG_BINARY,
+	TAG_UUID,
+	TAG_DATE,
+	TAG_TIME,
+	TAG_STAMP,
+	TAG_STAMPTZ,
+	TAG_LIST
+};
 
 struct key_def {
 	enum key_kind kind;
@@ -28,12 +44,14 @@ static enum key_kind kind_of(const struct type *types, uint16_t n)
 	if (n != 1)
 		return KEY_HASH;
 	switch ((enum type_kind)types[0].kind) {
-	case TYPE_INT32: case TYPE_INT64: case TYPE_DATE: case TYPE_TIME: case TYPE_TIMESTAMP: case TYPE_TIMESTAMPTZ:
-		return KEY_INT;
-	case TYPE_UUID:
-		return KEY_UUID;
-	default:
-		return KEY_HASH;
+	case TYPE_INT32:
+	case TYPE_INT64:
+	case TYPE_DATE:
+	case TYPE_TIME:
+	case TYPE_TIMESTAMP:
+	case TYPE_TIMESTAMPTZ: return KEY_INT;
+	case TYPE_UUID: return KEY_UUID;
+	default: return KEY_HASH;
 	}
 }
 
@@ -56,19 +74,14 @@ int key_def_new(const struct type *types, uint16_t n, struct key_def **out, stru
 	return 0;
 }
 
-void key_def_free(struct key_def *def)
-{
-	mem_free(def);
-}
+void key_def_free(struct key_def *def) { mem_free(def); }
 
-enum key_kind key_def_kind(const struct key_def *def)
-{
-	return def->kind;
-}
+enum key_kind key_def_kind(const struct key_def *def) { return def->kind; }
 
 /* --- hashing --- */
 
-/* Small keys are hashed in one go from the buffer; when it is full the streaming form goes on (both give the same hash). */
+/* Small keys are hashed in one go from the buffer; when it is full the streaming form goes on (both give the same
+ * hash). */
 struct encoder {
 	size_t n;
 	bool streaming;
@@ -163,27 +176,29 @@ static void put_value(struct encoder *e, const struct column *c, uint32_t row)
 		return;
 	}
 	switch ((enum type_kind)c->type.kind) {
-	case TYPE_BOOL:        put_tagged(e, TAG_BOOL, (const uint8_t *)c->data + row, 1); break;
-	case TYPE_INT32:       put_i64(e, TAG_INT, COLUMN_AT(c, const int32_t, row)); break;
-	case TYPE_INT64:       put_i64(e, TAG_INT, COLUMN_AT(c, const int64_t, row)); break;
-	case TYPE_FLOAT32:     put_f64(e, (double)COLUMN_AT(c, const float, row)); break;
-	case TYPE_FLOAT64:     put_f64(e, COLUMN_AT(c, const double, row)); break;
-	case TYPE_DECIMAL:     put_decimal(e, c->type, c->data, row); break;
-	case TYPE_STRING:      put_bytes(e, TAG_TEXT, COLUMN_AT(c, const struct str, row)); break;
-	case TYPE_BINARY:      put_bytes(e, TAG_BINARY, COLUMN_AT(c, const struct str, row)); break;
-	case TYPE_UUID:        put_tagged(e, TAG_UUID, (const uint8_t *)c->data + (size_t)row * 16, 16); break;
-	case TYPE_DATE:        put_i64(e, TAG_DATE, COLUMN_AT(c, const int32_t, row)); break;
-	case TYPE_TIME:        put_i64(e, TAG_TIME, COLUMN_AT(c, const int64_t, row)); break;
-	case TYPE_TIMESTAMP:   put_i64(e, TAG_STAMP, COLUMN_AT(c, const int64_t, row)); break;
+	case TYPE_BOOL: put_tagged(e, TAG_BOOL, (const uint8_t *)c->data + row, 1); break;
+	case TYPE_INT32: put_i64(e, TAG_INT, COLUMN_AT(c, const int32_t, row)); break;
+	case TYPE_INT64: put_i64(e, TAG_INT, COLUMN_AT(c, const int64_t, row)); break;
+	case TYPE_FLOAT32: put_f64(e, (double)COLUMN_AT(c, const float, row)); break;
+	case TYPE_FLOAT64: put_f64(e, COLUMN_AT(c, const double, row)); break;
+	case TYPE_DECIMAL: put_decimal(e, c->type, c->data, row); break;
+	case TYPE_STRING: put_bytes(e, TAG_TEXT, COLUMN_AT(c, const struct str, row)); break;
+	case TYPE_BINARY: put_bytes(e, TAG_BINARY, COLUMN_AT(c, const struct str, row)); break;
+	case TYPE_UUID: put_tagged(e, TAG_UUID, (const uint8_t *)c->data + (size_t)row * 16, 16); break;
+	case TYPE_DATE: put_i64(e, TAG_DATE, COLUMN_AT(c, const int32_t, row)); break;
+	case TYPE_TIME: put_i64(e, TAG_TIME, COLUMN_AT(c, const int64_t, row)); break;
+	case TYPE_TIMESTAMP: put_i64(e, TAG_STAMP, COLUMN_AT(c, const int64_t, row)); break;
 	case TYPE_TIMESTAMPTZ: put_i64(e, TAG_STAMPTZ, COLUMN_AT(c, const int64_t, row)); break;
-	case TYPE_LIST:        put_list(e, c, row); break;
-	case TYPE_NONE:        break;
+	case TYPE_LIST: put_list(e, c, row); break;
+	case TYPE_NONE: break;
 	}
 }
 
-static struct lake_key hash_row(const struct key_def *def, const struct batch *batch, const uint16_t *columns, uint32_t row)
+static struct lake_key hash_row(const struct key_def *def, const struct batch *batch, const uint16_t *columns,
+                                uint32_t row)
 {
-	/* Not cleared by the compiler's hardening: 1 KB a row would cost more than the hash; only what was put is ever read. */
+	/* Not cleared by the compiler's hardening: 1 KB a row would cost more than the hash; only what was put is
+	 * ever read. */
 	__attribute__((uninitialized)) struct encoder e;
 	XXH128_hash_t hash;
 
@@ -204,7 +219,8 @@ static struct lake_key hash_row(const struct key_def *def, const struct batch *b
 
 static inline struct lake_key int_key(const struct column *c, uint32_t row)
 {
-	int64_t v = c->type.kind == TYPE_INT32 || c->type.kind == TYPE_DATE ? COLUMN_AT(c, const int32_t, row) : COLUMN_AT(c, const int64_t, row);
+	int64_t v = c->type.kind == TYPE_INT32 || c->type.kind == TYPE_DATE ? COLUMN_AT(c, const int32_t, row)
+	                                                                    : COLUMN_AT(c, const int64_t, row);
 
 	return (struct lake_key){ 0, (uint64_t)v ^ SIGN_BIT };
 }
@@ -222,17 +238,15 @@ static inline struct lake_key uuid_key(const struct column *c, uint32_t row)
 struct lake_key key_of_row(const struct key_def *def, const struct batch *batch, const uint16_t *columns, uint32_t row)
 {
 	switch (def->kind) {
-	case KEY_INT:
-		return int_key(&batch->columns[columns[0]], row);
-	case KEY_UUID:
-		return uuid_key(&batch->columns[columns[0]], row);
-	case KEY_HASH:
-		break;
+	case KEY_INT: return int_key(&batch->columns[columns[0]], row);
+	case KEY_UUID: return uuid_key(&batch->columns[columns[0]], row);
+	case KEY_HASH: break;
 	}
 	return hash_row(def, batch, columns, row);
 }
 
-void key_of_rows(const struct key_def *def, const struct batch *batch, const uint16_t *columns, uint32_t from, uint32_t to, struct lake_key *out)
+void key_of_rows(const struct key_def *def, const struct batch *batch, const uint16_t *columns, uint32_t from,
+                 uint32_t to, struct lake_key *out)
 {
 	const struct column *c = &batch->columns[columns[0]];
 

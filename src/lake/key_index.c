@@ -48,7 +48,8 @@ int key_index_open(const char *dir, enum key_kind kind, uint64_t memory_bytes, s
 		rc = index->dir ? env_mkdir_parents(dir, 0700) : 0;
 		if (!index->dir || rc < 0) {
 			key_index_close(index);
-			return rc < 0 ? err_set_errno(err, ERR_IO, -rc, "making the key index folder %s", dir) : err_nomem(err);
+			return rc < 0 ? err_set_errno(err, ERR_IO, -rc, "making the key index folder %s", dir)
+			              : err_nomem(err);
 		}
 		rc = remove_old_runs(dir, err);
 		if (rc) {
@@ -96,7 +97,9 @@ int key_index_run_path(struct key_index *index, char *out, size_t out_size, stru
 
 	if (!index->dir)
 		out[0] = 0;
-	return n >= (int)out_size ? err_set(err, ERR_LIMIT, "the path of the key index folder %s is too long", index->dir) : 0;
+	return n >= (int)out_size
+	               ? err_set(err, ERR_LIMIT, "the path of the key index folder %s is too long", index->dir)
+	               : 0;
 }
 
 /* --- runs --- */
@@ -116,7 +119,7 @@ static int append_run(struct key_index *index, const void *entries, size_t n, st
 	rc = key_index_run_path(index, path, sizeof path, err);
 	if (!rc)
 		rc = key_run_build(path, index->wide, n, key_head(entry_read(entries, 0, index->wide).key, index->wide),
-				   key_head(entry_read(entries, n - 1, index->wide).key, index->wide), &builder, err);
+		                   key_head(entry_read(entries, n - 1, index->wide).key, index->wide), &builder, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < n; i++) {
@@ -262,7 +265,8 @@ bool key_index_get(struct key_index *index, struct lake_key key, uint32_t *file,
 }
 
 /* Each step for all keys of the part: fetch, then test; so that memory answers for many at a time. */
-static void get_part(struct key_index *index, const struct lake_key *keys, size_t n, uint32_t *file, uint32_t *pos, bool *found)
+static void get_part(struct key_index *index, const struct lake_key *keys, size_t n, uint32_t *file, uint32_t *pos,
+                     bool *found)
 {
 	uint64_t hashes[LOOKAHEAD];
 	size_t buckets[LOOKAHEAD];
@@ -288,12 +292,14 @@ static void get_part(struct key_index *index, const struct lake_key *keys, size_
 		for (size_t k = 0; k < n_open; k++)
 			key_run_prefetch_bloom(run, hashes[open[k]]);
 		for (size_t k = 0; k < n_open; k++)
-			if (key_run_may_hold(run, keys[open[k]], hashes[open[k]]) && key_run_bucket(run, keys[open[k]], &buckets[open[k]]))
+			if (key_run_may_hold(run, keys[open[k]], hashes[open[k]]) &&
+			    key_run_bucket(run, keys[open[k]], &buckets[open[k]]))
 				maybe[n_maybe++] = open[k];
 		for (size_t k = 0; k < n_maybe; k++) {
 			const uint32_t *bucket = run->buckets + buckets[maybe[k]];
 
-			__builtin_prefetch(run->entries + ((size_t)bucket[0] + bucket[1]) / 2 * entry_bytes(index->wide));
+			__builtin_prefetch(run->entries +
+			                   ((size_t)bucket[0] + bucket[1]) / 2 * entry_bytes(index->wide));
 		}
 		for (size_t k = 0, m = 0; k < n_open; k++) {
 			uint8_t i = open[k];
@@ -311,7 +317,8 @@ static void get_part(struct key_index *index, const struct lake_key *keys, size_
 	}
 }
 
-void key_index_get_many(struct key_index *index, const struct lake_key *keys, size_t n, uint32_t *file, uint32_t *pos, bool *found)
+void key_index_get_many(struct key_index *index, const struct lake_key *keys, size_t n, uint32_t *file, uint32_t *pos,
+                        bool *found)
 {
 	for (size_t i = 0; i < n; i += LOOKAHEAD)
 		get_part(index, keys + i, n - i < LOOKAHEAD ? n - i : LOOKAHEAD, file + i, pos + i, found + i);
@@ -365,5 +372,8 @@ static uint64_t run_bytes(const struct key_index *index, bool in_file)
 	return n;
 }
 
-uint64_t key_index_memory_bytes(const struct key_index *index) { return key_index_hot_bytes(index) + run_bytes(index, false); }
+uint64_t key_index_memory_bytes(const struct key_index *index)
+{
+	return key_index_hot_bytes(index) + run_bytes(index, false);
+}
 uint64_t key_index_disk_bytes(const struct key_index *index) { return run_bytes(index, true); }

@@ -1,6 +1,7 @@
 /* src/lake/key_index_hot.c — the hash table of keys put last.
  *
- * Four neighbouring keys share a home of four slots (one cache line of narrow entries): sequences, the usual keys, then touch memory in order. */
+ * Four neighbouring keys share a home of four slots (one cache line of narrow entries): sequences, the usual keys,
+ * then touch memory in order. */
 #include "lake/key_index_int.h"
 
 #include <sys/mman.h>

@@ -1,7 +1,8 @@
 /* src/lake/key_index_merge.c — runs of similar size become one, a bounded number of entries a call.
  *
- * The runs are a list by age, oldest first; a merge takes a window of neighbours, so that age keeps deciding. While it goes on its inputs stay in use and newer runs may be
- * appended behind; at the end the result takes the window's place. Of equal keys the newest entry is kept. An entry in a dropped file counts as a tombstone (an older entry of
+ * The runs are a list by age, oldest first; a merge takes a window of neighbours, so that age keeps deciding. While
+ * it goes on its inputs stay in use and newer runs may be appended behind; at the end the result takes the window's
+ * place. Of equal keys the newest entry is kept. An entry in a dropped file counts as a tombstone (an older entry of
  * the same key must stay hidden); tombstones are left out only when the window begins with the oldest run. */
 #include "lake/key_index_int.h"
 
@@ -13,19 +14,19 @@ enum { WINDOW_MIN = 4, CHECK_ENTRIES = 4096 };
 struct cursor {
 	const struct key_run *run;
 	size_t at;
-	size_t checked;      /* entries [0, checked) are in crc */
+	size_t checked; /* entries [0, checked) are in crc */
 	uint32_t crc;
 	struct lake_key key; /* of the entry at `at` */
 };
 
 struct key_merge {
-	size_t first, n;     /* the window in index->runs */
+	size_t first, n; /* the window in index->runs */
 	struct key_run_builder *builder;
 	struct cursor *cursors; /* n, by age */
-	uint32_t *heap;      /* cursor numbers; the least key on top, the newest first of equal ones */
+	uint32_t *heap;         /* cursor numbers; the least key on top, the newest first of equal ones */
 	size_t n_heap;
 	struct lake_key last;
-	bool any;            /* last is set */
+	bool any; /* last is set */
 };
 
 void key_merge_free(struct key_merge *merge)
@@ -46,7 +47,8 @@ static size_t window_start(const struct key_index *index, size_t end)
 	uint64_t total = index->runs[end - 1]->header->n;
 	size_t first = end - 1;
 
-	while (first > 0 && index->runs[first - 1]->header->n <= 2 * total && total + index->runs[first - 1]->header->n <= RUN_ENTRIES_MAX)
+	while (first > 0 && index->runs[first - 1]->header->n <= 2 * total &&
+	       total + index->runs[first - 1]->header->n <= RUN_ENTRIES_MAX)
 		total += index->runs[--first]->header->n;
 	return first;
 }
@@ -121,7 +123,8 @@ static int cursor_load(struct cursor *c, struct err *err)
 		c->crc = crc32c(c->crc, run->entries + c->checked * stride, part * stride);
 		c->checked += part;
 		if (c->checked == n && c->crc != run->header->entries_crc)
-			return err_set(err, ERR_CORRUPT, "the key index file %s is damaged; the index has to be built again", run->path);
+			return err_set(err, ERR_CORRUPT,
+			               "the key index file %s is damaged; the index has to be built again", run->path);
 	}
 	c->key = entry_read(run->entries, c->at, run->wide).key;
 	return 0;
@@ -214,7 +217,8 @@ static int merge_end(struct key_index *index, struct err *err)
 		key_run_free(index->runs[m->first + i]);
 	if (run)
 		index->runs[m->first] = run;
-	memmove(index->runs + m->first + (run != NULL), index->runs + behind, (index->n_runs - behind) * sizeof *index->runs);
+	memmove(index->runs + m->first + (run != NULL), index->runs + behind,
+	        (index->n_runs - behind) * sizeof *index->runs);
 	index->n_runs -= m->n - (run != NULL);
 	key_merge_free(m);
 	index->merge = NULL;

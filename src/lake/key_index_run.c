@@ -13,14 +13,14 @@ enum { BLOOM_BITS_PER_KEY = 10, BLOCK_BYTES = 64, BLOCK_BITS = 512, ENTRIES_PER_
 
 struct key_run_builder {
 	bool in_file;
-	char *path;              /* NULL: memory */
+	char *path; /* NULL: memory */
 	int fd;
 	bool wide;
 	struct run_header header;
-	uint8_t *image;          /* memory: the whole run; file: NULL */
-	uint8_t *pending;        /* file: entries not written yet; memory: where entries lie in the image */
-	size_t n_pending;        /* file: entries in pending */
-	uint8_t *tables;         /* buckets and bloom; in the image for memory */
+	uint8_t *image;   /* memory: the whole run; file: NULL */
+	uint8_t *pending; /* file: entries not written yet; memory: where entries lie in the image */
+	size_t n_pending; /* file: entries in pending */
+	uint8_t *tables;  /* buckets and bloom; in the image for memory */
 	uint32_t *buckets;
 	uint64_t *bloom;
 	uint64_t next_bucket;
@@ -36,10 +36,7 @@ KEY_INLINE const uint64_t *bloom_block(const struct key_run *run, uint64_t hash)
 	return run->bloom + ((hash >> 32) * run->header->n_blocks >> 32) * (BLOCK_BYTES / 8);
 }
 
-void key_run_prefetch_bloom(const struct key_run *run, uint64_t hash)
-{
-	__builtin_prefetch(bloom_block(run, hash));
-}
+void key_run_prefetch_bloom(const struct key_run *run, uint64_t hash) { __builtin_prefetch(bloom_block(run, hash)); }
 
 /* Six 9-bit numbers; another product, because the block was chosen by the hash's own high bits. */
 KEY_INLINE uint64_t bloom_bits(uint64_t hash) { return (hash * UINT64_C(0x9e3779b97f4a7c15)) >> 9; }
@@ -80,7 +77,8 @@ bool key_run_bucket(const struct key_run *run, struct lake_key key, size_t *buck
 	return true;
 }
 
-KEY_INLINE bool search(const struct key_run *run, struct lake_key key, size_t bucket, struct index_entry *out, bool wide)
+KEY_INLINE bool search(const struct key_run *run, struct lake_key key, size_t bucket, struct index_entry *out,
+                       bool wide)
 {
 	size_t from = run->buckets[bucket], to = run->buckets[bucket + 1], end = to;
 
@@ -107,7 +105,8 @@ bool key_run_get(const struct key_run *run, struct lake_key key, uint64_t hash, 
 {
 	size_t bucket;
 
-	return key_run_may_hold(run, key, hash) && key_run_bucket(run, key, &bucket) && key_run_search(run, key, bucket, out);
+	return key_run_may_hold(run, key, hash) && key_run_bucket(run, key, &bucket) &&
+	       key_run_search(run, key, bucket, out);
 }
 
 void key_run_free(struct key_run *run)
@@ -179,13 +178,15 @@ static int open_memory(struct key_run_builder *b, struct err *err)
 	return 0;
 }
 
-int key_run_build(const char *path, bool wide, uint64_t n_max, uint64_t min, uint64_t max, struct key_run_builder **out, struct err *err)
+int key_run_build(const char *path, bool wide, uint64_t n_max, uint64_t min, uint64_t max, struct key_run_builder **out,
+                  struct err *err)
 {
 	struct key_run_builder *b;
 	int rc;
 
 	if (n_max > RUN_ENTRIES_MAX)
-		return err_set(err, ERR_LIMIT, "a key index run of %llu entries is above the limit", (unsigned long long)n_max);
+		return err_set(err, ERR_LIMIT, "a key index run of %llu entries is above the limit",
+		               (unsigned long long)n_max);
 	b = mem_zero(sizeof *b);
 	if (!b)
 		return err_nomem(err);
@@ -221,7 +222,8 @@ static int write_pending(struct key_run_builder *b, struct err *err)
 
 int key_run_add(struct key_run_builder *b, const struct index_entry *entry, struct err *err)
 {
-	uint64_t head = key_head(entry->key, b->wide), hash = key_hash(entry->key, b->wide), bucket = (head - b->header.min) >> b->header.shift;
+	uint64_t head = key_head(entry->key, b->wide), hash = key_hash(entry->key, b->wide),
+		 bucket = (head - b->header.min) >> b->header.shift;
 
 	while (b->next_bucket <= bucket)
 		b->buckets[b->next_bucket++] = (uint32_t)b->header.n;
@@ -269,9 +271,12 @@ static int finish_file(struct key_run_builder *b, struct key_run *run, struct er
 		return err_set_errno(err, ERR_IO, errno, "mapping the key index file %s", b->path);
 	(void)madvise(image, b->header.bytes, MADV_RANDOM);
 	h = image;
-	if (memcmp(h->magic, RUN_MAGIC, sizeof h->magic) != 0 || h->version != RUN_VERSION || h->crc != header_crc(h) || h->bytes != b->header.bytes) {
+	if (memcmp(h->magic, RUN_MAGIC, sizeof h->magic) != 0 || h->version != RUN_VERSION || h->crc != header_crc(h) ||
+	    h->bytes != b->header.bytes) {
 		munmap(image, b->header.bytes);
-		return err_set(err, ERR_CORRUPT, "the key index file %s does not read back as it was written; the disk may be faulty", b->path);
+		return err_set(err, ERR_CORRUPT,
+		               "the key index file %s does not read back as it was written; the disk may be faulty",
+		               b->path);
 	}
 	run_bind(run, image);
 	run->path = b->path; /* taken */

@@ -1,4 +1,5 @@
-/* src/lake/key_index_sort.c — radix sort of entries, least significant digit first (stable), digits that are the same everywhere left out. */
+/* src/lake/key_index_sort.c — radix sort of entries, least significant digit first (stable), digits that are the same
+ * everywhere left out. */
 #include "lake/key_index_int.h"
 
 #include "base/mem.h"
@@ -14,7 +15,8 @@ KEY_INLINE uint64_t word_of(const uint8_t *entry, size_t word)
 	return v;
 }
 
-KEY_INLINE void pass(const uint8_t *from, uint8_t *to, size_t n, size_t stride, size_t word, unsigned shift, const uint32_t *counts)
+KEY_INLINE void pass(const uint8_t *from, uint8_t *to, size_t n, size_t stride, size_t word, unsigned shift,
+                     const uint32_t *counts)
 {
 	uint32_t at[DIGIT_VALUES], sum = 0;
 
@@ -86,7 +88,8 @@ static void by_word(uint8_t *entries, uint8_t *aux, size_t n, bool wide, size_t 
 	}
 }
 
-/* Wide keys: by the high word, then each group of equal high words by the low one. Groups are single for hashes; keys made to agree in one half (UUIDs of one maker) cost one more sort, not more. */
+/* Wide keys: by the high word, then each group of equal high words by the low one. Groups are single for hashes; keys
+ * made to agree in one half (UUIDs of one maker) cost one more sort, not more. */
 void key_entries_sort(void *entries, void *aux, size_t n, bool wide)
 {
 	size_t stride = entry_bytes(wide), end;

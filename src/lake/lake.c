@@ -1,4 +1,4 @@
-/* src/lake/lake.c — the engine is loaded when the first file is written or read. */
+/* src/lake/lake.c — the engine, loaded when the first file is written or read; removing what was never published. */
 #include "lake/lake.h"
 
 #include <pthread.h>
@@ -15,4 +15,12 @@ int lake_duck(struct lake *lake, struct duck **out, struct err *err)
 	*out = lake->duck;
 	pthread_mutex_unlock(&duck_lock);
 	return rc;
+}
+
+void lake_remove(struct lake *lake, const char *uri)
+{
+	const char *key = store_key(lake->store, uri);
+
+	if (key)
+		(void)store_remove(lake->store, key, NULL);
 }

@@ -9,7 +9,10 @@
 #include "lake/merge_int.h"
 
 /* Oldest first: by data sequence number, in one commit as the table lists them. */
-struct candidate { const struct data_file *file; size_t at; };
+struct candidate {
+	const struct data_file *file;
+	size_t at;
+};
 
 static int by_age(const void *a, const void *b)
 {
@@ -22,12 +25,17 @@ static int by_age(const void *a, const void *b)
 
 static int copy_input(const struct data_file *file, struct merge_input *in, struct err *err)
 {
-	*in = (struct merge_input){ .uri = mem_strdup(file->path), .rows = file->record_count, .first_row_id = file->first_row_id, .sequence = file->sequence, .dv = file->dv };
+	*in = (struct merge_input){ .uri = mem_strdup(file->path),
+		                    .rows = file->record_count,
+		                    .first_row_id = file->first_row_id,
+		                    .sequence = file->sequence,
+		                    .dv = file->dv };
 	in->dv.path = file->dv.path ? mem_strdup(file->dv.path) : NULL;
 	return in->uri && (in->dv.path || !file->dv.path) ? ERR_OK : err_nomem(err);
 }
 
-static int pick_inputs(struct merge *m, struct candidate *candidates, struct compact_file *sizes, size_t n, struct err *err)
+static int pick_inputs(struct merge *m, struct candidate *candidates, struct compact_file *sizes, size_t n,
+                       struct err *err)
 {
 	struct compact_limits limits = compact_limits(m->lake->data_file_bytes);
 	size_t picked[COMPACT_FILES_MAX], n_picked;
@@ -35,7 +43,8 @@ static int pick_inputs(struct merge *m, struct candidate *candidates, struct com
 
 	qsort(candidates, n, sizeof *candidates, by_age);
 	for (size_t i = 0; i < n; i++)
-		sizes[i] = (struct compact_file){ candidates[i].file->file_bytes, candidates[i].file->record_count, candidates[i].file->dv.cardinality };
+		sizes[i] = (struct compact_file){ candidates[i].file->file_bytes, candidates[i].file->record_count,
+			                          candidates[i].file->dv.cardinality };
 	n_picked = compact_pick(sizes, n, &limits, picked);
 	m->inputs = n_picked ? mem_array(n_picked, sizeof *m->inputs) : NULL;
 	if (n_picked && !m->inputs)
@@ -77,7 +86,9 @@ static int copy_fields(struct merge *m, const struct lake_table *table, struct e
 {
 	static const struct lake_field lineage[2] = {
 		{ .name = (char *)"_row_id", .type = { .kind = TYPE_INT64 }, .id = LAKE_FIELD_ROW_ID },
-		{ .name = (char *)"_last_updated_sequence_number", .type = { .kind = TYPE_INT64 }, .id = LAKE_FIELD_UPDATED_SEQUENCE },
+		{ .name = (char *)"_last_updated_sequence_number",
+		  .type = { .kind = TYPE_INT64 },
+		  .id = LAKE_FIELD_UPDATED_SEQUENCE },
 	};
 	size_t n;
 	const struct lake_field *fields = table->ops->fields(table, &n);
@@ -87,7 +98,9 @@ static int copy_fields(struct merge *m, const struct lake_table *table, struct e
 		return err_nomem(err);
 	for (size_t i = 0; i < n; i++) {
 		if (fields[i].type.kind == TYPE_NONE)
-			return err_set(err, ERR_UNSUPPORTED, "column \"%s\" of %s has a type that Tarn cannot read; its files are not merged", fields[i].name, m->name);
+			return err_set(err, ERR_UNSUPPORTED,
+			               "column \"%s\" of %s has a type that Tarn cannot read; its files are not merged",
+			               fields[i].name, m->name);
 		if (!add_field(m, &fields[i]))
 			return err_nomem(err);
 	}
@@ -113,7 +126,8 @@ static int set_key(struct merge *m, const struct merge_opts *opts, struct err *e
 		while (i < m->n_fields && m->fields[i].id != opts->keys[k].id)
 			i++;
 		if (i == m->n_fields)
-			rc = err_set(err, ERR_IDENTITY, "table %s has no key column \"%s\"", m->name, opts->keys[k].name);
+			rc = err_set(err, ERR_IDENTITY, "table %s has no key column \"%s\"", m->name,
+			             opts->keys[k].name);
 		m->key_columns[k] = (uint16_t)i;
 		types[k] = opts->keys[k].type;
 	}
@@ -137,7 +151,8 @@ static int start(struct merge *m, struct lake_table *table, const struct merge_o
 	return thread_start(&m->thread, "merge", merge_run, m, err);
 }
 
-int merge_start(struct lake *lake, struct lake_table *table, const struct merge_opts *opts, struct merge **out, struct err *err)
+int merge_start(struct lake *lake, struct lake_table *table, const struct merge_opts *opts, struct merge **out,
+                struct err *err)
 {
 	struct merge *m = mem_zero(sizeof *m);
 	int rc;

@@ -12,9 +12,9 @@
 struct run {
 	struct merge *m;
 	struct data_writer *writer;
-	struct merge_input *in;       /* being read */
-	uint64_t seen;                /* rows of it */
-	uint32_t rows[BATCH_ROWS];    /* live ones of the batch */
+	struct merge_input *in;    /* being read */
+	uint64_t seen;             /* rows of it */
+	uint32_t rows[BATCH_ROWS]; /* live ones of the batch */
 };
 
 static bool cancelled(const struct merge *m) { return __atomic_load_n(&m->cancel, __ATOMIC_RELAXED); }
@@ -43,20 +43,23 @@ static int remember(struct run *run, const struct batch *to, uint32_t from, uint
 		return ERR_OK;
 	if (m->rows + n > UINT32_MAX)
 		return err_set(err, ERR_LIMIT, "a merged file of %s would have too many rows", m->name);
-	if (vec_grow(&m->entries, &m->cap_entries, m->n_entries + n, sizeof *m->entries) || vec_grow(&m->row_ids, &m->cap_row_ids, m->n_entries + n, sizeof *m->row_ids))
+	if (vec_grow(&m->entries, &m->cap_entries, m->n_entries + n, sizeof *m->entries) ||
+	    vec_grow(&m->row_ids, &m->cap_row_ids, m->n_entries + n, sizeof *m->row_ids))
 		return err_nomem(err);
 	for (uint32_t i = from; i < from + n; i++) {
 		const struct column *id = m->lineage ? &to->columns[m->n_fields - 2] : NULL;
 
 		m->row_ids[m->n_entries] = id && column_valid(id, i) ? COLUMN_AT(id, int64_t, i) : -1;
-		m->entries[m->n_entries] = (struct index_entry){ .key = key_of_row(m->key, to, m->key_columns, i), .pos = (uint32_t)m->n_entries };
+		m->entries[m->n_entries] = (struct index_entry){ .key = key_of_row(m->key, to, m->key_columns, i),
+			                                         .pos = (uint32_t)m->n_entries };
 		m->n_entries++;
 	}
 	return ERR_OK;
 }
 
 /* n live rows, the batch's numbers in rows. */
-static int append(struct run *run, const struct batch *from, uint64_t first_row, const uint32_t *rows, uint32_t n, struct err *err)
+static int append(struct run *run, const struct batch *from, uint64_t first_row, const uint32_t *rows, uint32_t n,
+                  struct err *err)
 {
 	struct merge *m = run->m;
 	struct batch *to;
@@ -118,14 +121,17 @@ static int read_input(struct run *run, struct merge_input *in, const struct parq
 	run->seen = 0;
 	in->base = m->rows;
 	if (!key)
-		return err_set(err, ERR_IDENTITY, "data file %s is outside the warehouse %s", in->uri, m->lake->store->root_uri);
+		return err_set(err, ERR_IDENTITY, "data file %s is outside the warehouse %s", in->uri,
+		               m->lake->store->root_uri);
 	if (in->dv.path && (rc = m->ops->read_vector(m->lake->store, in->uri, &in->dv, &in->deleted, err)))
 		return err_prefix(err, "deletion vector of %s", in->uri);
-	if ((rc = lake_duck(m->lake, &duck, err)) || (rc = m->lake->store->ops->local_path(m->lake->store, key, path, sizeof path, err)))
+	if ((rc = lake_duck(m->lake, &duck, err)) ||
+	    (rc = m->lake->store->ops->local_path(m->lake->store, key, path, sizeof path, err)))
 		return rc;
 	rc = parquet_read(duck, path, fields, (uint16_t)m->n_fields, take_batch, run, err);
 	if (!rc && run->seen != in->rows)
-		rc = err_set(err, ERR_CORRUPT, "data file %s has %llu rows, the table's metadata says %llu", in->uri, (unsigned long long)run->seen, (unsigned long long)in->rows);
+		rc = err_set(err, ERR_CORRUPT, "data file %s has %llu rows, the table's metadata says %llu", in->uri,
+		             (unsigned long long)run->seen, (unsigned long long)in->rows);
 	return rc;
 }
 
@@ -136,7 +142,8 @@ static int read_inputs(struct run *run, struct err *err)
 	int rc = fields ? ERR_OK : err_nomem(err);
 
 	for (size_t i = 0; !rc && i < m->n_fields; i++)
-		fields[i] = (struct parquet_field){ m->fields[i].name, m->fields[i].type, m->fields[i].id, m->fields[i].elem_id };
+		fields[i] = (struct parquet_field){ m->fields[i].name, m->fields[i].type, m->fields[i].id,
+			                            m->fields[i].elem_id };
 	for (size_t i = 0; !rc && i < m->n_inputs; i++)
 		rc = read_input(run, &m->inputs[i], fields, err);
 	mem_free(fields);

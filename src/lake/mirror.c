@@ -28,7 +28,8 @@ static int set_key(struct mirror *m, const struct relation *rel, struct err *err
 	return rc;
 }
 
-static int set_shape(struct mirror *m, const struct relation *rel, const struct lake_field *planned, size_t n_planned, struct err *err)
+static int set_shape(struct mirror *m, const struct relation *rel, const struct lake_field *planned, size_t n_planned,
+                     struct err *err)
 {
 	struct field_map_from from = { m->table, planned, n_planned, m->name };
 	struct lake_field *fields;
@@ -37,7 +38,9 @@ static int set_shape(struct mirror *m, const struct relation *rel, const struct 
 
 	if (rc)
 		return rc;
-	fields[n] = (struct lake_field){ .name = mem_strdup("_row_id"), .type = { .kind = TYPE_INT64 }, .id = LAKE_FIELD_ROW_ID };
+	fields[n] = (struct lake_field){ .name = mem_strdup("_row_id"),
+		                         .type = { .kind = TYPE_INT64 },
+		                         .id = LAKE_FIELD_ROW_ID };
 	if (!fields[n++].name) {
 		lake_fields_free(fields, n);
 		return err_nomem(err);
@@ -48,7 +51,8 @@ static int set_shape(struct mirror *m, const struct relation *rel, const struct 
 	return set_key(m, rel, err);
 }
 
-int mirror_evolve(struct mirror *m, const struct relation *rel, const struct lake_field *planned, size_t n_planned, struct err *err)
+int mirror_evolve(struct mirror *m, const struct relation *rel, const struct lake_field *planned, size_t n_planned,
+                  struct err *err)
 {
 	int rc = mirror_finish_file(m, err);
 
@@ -74,7 +78,8 @@ static int open_parts(struct mirror *m, struct err *err)
 	return rc ? rc : mirror_files_load(m, err);
 }
 
-int mirror_open(struct lake *lake, struct lake_table *table, const char *name, const struct relation *rel, struct mirror **out, struct err *err)
+int mirror_open(struct lake *lake, struct lake_table *table, const char *name, const struct relation *rel,
+                struct mirror **out, struct err *err)
 {
 	struct mirror *m = mem_zero(sizeof *m);
 	int rc;
@@ -94,21 +99,14 @@ int mirror_open(struct lake *lake, struct lake_table *table, const char *name, c
 	return ERR_OK;
 }
 
-static void clear_vectors(struct mirror *m)
-{
-	for (size_t i = 0; i < m->n_vectors; i++)
-		mem_free(m->vectors[i].out.path);
-	m->n_vectors = 0;
-}
-
 void mirror_close(struct mirror *m)
 {
 	if (!m)
 		return;
 	data_writer_abort(m->writer);
+	mirror_vectors_clear(m);
 	for (uint32_t i = 0; i < m->n_files; i++)
 		mirror_file_drop(m, i);
-	clear_vectors(m);
 	mem_free(m->files);
 	lake_fields_free(m->fields, m->n_fields);
 	mem_free(m->added);
@@ -147,11 +145,14 @@ static int next_row(struct mirror *m, struct batch **batch, struct err *err)
 {
 	int rc;
 
-	if (m->writer && (data_writer_bytes(m->writer) > 4 * m->lake->data_file_bytes || data_writer_rows(m->writer) >= UINT32_MAX - 1) &&
+	if (m->writer &&
+	    (data_writer_bytes(m->writer) > 4 * m->lake->data_file_bytes ||
+	     data_writer_rows(m->writer) >= UINT32_MAX - 1) &&
 	    (rc = mirror_finish_file(m, err)))
 		return rc;
 	if (!m->writer) {
-		rc = data_writer_open(m->lake, m->table->ops->location(m->table), m->fields, m->n_fields, &m->writer, err);
+		rc = data_writer_open(m->lake, m->table->ops->location(m->table), m->fields, m->n_fields, &m->writer,
+		                      err);
 		if (!rc)
 			rc = mirror_file_add(m, data_writer_path(m->writer), MIRROR_FILE_OPEN, &m->open_file, err);
 		if (rc)
@@ -160,10 +161,7 @@ static int next_row(struct mirror *m, struct batch **batch, struct err *err)
 	return data_writer_row(m->writer, batch, err);
 }
 
-int mirror_copy_batch(struct mirror *m, struct batch **batch, struct err *err)
-{
-	return next_row(m, batch, err);
-}
+int mirror_copy_batch(struct mirror *m, struct batch **batch, struct err *err) { return next_row(m, batch, err); }
 
 void mirror_copied(struct mirror *m, uint64_t rows)
 {
@@ -193,7 +191,8 @@ static int delete_at(struct mirror *m, struct address at, struct err *err)
 	if (rc < 0)
 		return err_nomem(err);
 	if (rc == 0)
-		return err_set(err, ERR_BUG, "row %llu of %s was deleted twice", (unsigned long long)at.pos, m->files[at.file]->uri);
+		return err_set(err, ERR_BUG, "row %llu of %s was deleted twice", (unsigned long long)at.pos,
+		               m->files[at.file]->uri);
 	m->files[at.file]->dirty = true;
 	m->live_rows--;
 	return ERR_OK;
@@ -224,7 +223,9 @@ static int key_of_tuple(struct mirror *m, const struct datum *tuple, struct lake
 		int rc;
 
 		if (tuple[c].kind == DATUM_NULL || tuple[c].kind == DATUM_UNCHANGED)
-			return err_set(err, ERR_PROTOCOL, "the source sent a change of %s without its key column \"%s\"", m->name, col->name);
+			return err_set(err, ERR_PROTOCOL,
+			               "the source sent a change of %s without its key column \"%s\"", m->name,
+			               col->name);
 		rc = col->put(col, &tuple[c], m->key_row, &m->key_row->columns[c], 0, err);
 		if (rc)
 			return rc;
@@ -234,7 +235,8 @@ static int key_of_tuple(struct mirror *m, const struct datum *tuple, struct lake
 	return ERR_OK;
 }
 
-static int find_row(struct mirror *m, const struct change *change, const struct datum *tuple, struct lake_key *key, struct address *at, struct err *err)
+static int find_row(struct mirror *m, const struct change *change, const struct datum *tuple, struct lake_key *key,
+                    struct address *at, struct err *err)
 {
 	char text[200];
 	uint32_t pos;
@@ -247,9 +249,10 @@ static int find_row(struct mirror *m, const struct change *change, const struct 
 		return rc;
 	if (!key_index_get(m->index, *key, &at->file, &pos)) {
 		describe_key(m, text, sizeof text);
-		return err_set(err, ERR_IDENTITY,
-		               "%s of %s where %s: the lake has no such row, so it no longer equals the source; copy the table again: tarn table recopy %s",
-		               change->op == OP_DELETE ? "delete" : "update", m->name, text, m->name);
+		return err_set(
+			err, ERR_IDENTITY,
+			"%s of %s where %s: the lake has no such row, so it no longer equals the source; copy the table again: tarn table recopy %s",
+			change->op == OP_DELETE ? "delete" : "update", m->name, text, m->name);
 	}
 	at->pos = pos;
 	return ERR_OK;
@@ -269,12 +272,15 @@ static int fill_unchanged(struct mirror *m, uint16_t column, struct batch *batch
 	if (old.file == m->open_file && m->writer) {
 		uint32_t row = (uint32_t)(old.pos - data_writer_flushed(m->writer));
 
-		return column_copy(batch, &batch->columns[column], batch->n, &batch->columns[column], row) ? err_nomem(err) : ERR_OK;
+		return column_copy(batch, &batch->columns[column], batch->n, &batch->columns[column], row)
+		               ? err_nomem(err)
+		               : ERR_OK;
 	}
 	key = store_key(m->lake->store, m->files[old.file]->uri);
 	if (!key)
 		return err_set(err, ERR_IDENTITY, "data file %s is outside the warehouse", m->files[old.file]->uri);
-	if ((rc = lake_duck(m->lake, &duck, err)) || (rc = m->lake->store->ops->local_path(m->lake->store, key, path, sizeof path, err)) ||
+	if ((rc = lake_duck(m->lake, &duck, err)) ||
+	    (rc = m->lake->store->ops->local_path(m->lake->store, key, path, sizeof path, err)) ||
 	    (rc = parquet_read_rows(duck, path, &field, 1, &old.pos, 1, &found, err)))
 		return rc;
 	if (found->n != 1)
@@ -294,14 +300,16 @@ static bool has_unchanged(const struct mirror *m, const struct change *change)
 }
 
 /* Appends the new row. old: the row it replaces, or NULL. */
-static int append_row(struct mirror *m, const struct change *change, const struct address *old, struct address *at, struct batch **out, struct err *err)
+static int append_row(struct mirror *m, const struct change *change, const struct address *old, struct address *at,
+                      struct batch **out, struct err *err)
 {
 	const struct relation *rel = m->rel;
 	struct batch *batch;
 	int rc;
 
 	/* Rows the encoder already has cannot be read back before the file is finished. */
-	if (old && m->writer && old->file == m->open_file && (old->pos < data_writer_flushed(m->writer) || data_writer_rows(m->writer) % BATCH_ROWS == 0) &&
+	if (old && m->writer && old->file == m->open_file &&
+	    (old->pos < data_writer_flushed(m->writer) || data_writer_rows(m->writer) % BATCH_ROWS == 0) &&
 	    has_unchanged(m, change) && (rc = mirror_finish_file(m, err)))
 		return rc;
 	rc = next_row(m, &batch, err);
@@ -313,7 +321,8 @@ static int append_row(struct mirror *m, const struct change *change, const struc
 		else if (old)
 			rc = fill_unchanged(m, i, batch, *old, err);
 		else
-			rc = err_set(err, ERR_PROTOCOL, "the source sent an insert into %s without the value of \"%s\"", m->name, col->name);
+			rc = err_set(err, ERR_PROTOCOL, "the source sent an insert into %s without the value of \"%s\"",
+			             m->name, col->name);
 	}
 	if (rc)
 		return rc;
@@ -364,8 +373,8 @@ static int apply_update(struct mirror *m, const struct change *change, struct ba
 	int rc;
 
 	if ((rc = find_row(m, change, change->old_key ? change->old_key : change->row, &old_key, &old, err)) ||
-	    (rc = append_row(m, change, &old, &at, batch, err)) || (rc = put_row_id(m, *batch, at, row_id_of(m, old), err)) ||
-	    (rc = delete_at(m, old, err)))
+	    (rc = append_row(m, change, &old, &at, batch, err)) ||
+	    (rc = put_row_id(m, *batch, at, row_id_of(m, old), err)) || (rc = delete_at(m, old, err)))
 		return rc;
 	if (change->old_key && (rc = key_index_remove(m->index, old_key, err)))
 		return rc;
@@ -401,7 +410,8 @@ static int apply_truncate(struct mirror *m, struct err *err)
 			const char *key = store_key(m->lake->store, file->uri);
 
 			if (key)
-				(void)store_remove(m->lake->store, key, NULL); /* never referenced; an orphan if this fails */
+				/* never referenced; an orphan if this fails */
+				(void)store_remove(m->lake->store, key, NULL);
 		}
 		mirror_file_drop(m, i);
 	}
@@ -410,7 +420,8 @@ static int apply_truncate(struct mirror *m, struct err *err)
 	return m->index ? key_index_clear(m->index, err) : ERR_OK;
 }
 
-int mirror_apply(struct mirror *m, const struct change *change, const struct batch **batch, uint32_t *row, struct err *err)
+int mirror_apply(struct mirror *m, const struct change *change, const struct batch **batch, uint32_t *row,
+                 struct err *err)
 {
 	struct batch *filled = NULL;
 	int rc;
@@ -431,7 +442,4 @@ int mirror_apply(struct mirror *m, const struct change *change, const struct bat
 bool mirror_dirty(const struct mirror *m) { return m->pending_changes > 0 || m->writer != NULL; }
 uint64_t mirror_rows(const struct mirror *m) { return m->live_rows; }
 
-uint64_t mirror_bytes(const struct mirror *m)
-{
-	return m->writer ? data_writer_bytes(m->writer) : 0;
-}
+uint64_t mirror_bytes(const struct mirror *m) { return m->writer ? data_writer_bytes(m->writer) : 0; }

@@ -11,6 +11,8 @@ void mirror_file_drop(struct mirror *m, uint32_t number)
 	m->files[number] = &gone;
 	if (file == &gone)
 		return;
+	if (file->file) /* complete, and no commit took it */
+		lake_remove(m->lake, file->uri);
 	mem_free(file->uri);
 	bitmap_free(file->deleted);
 	mem_free(file->dv.path);
@@ -77,4 +79,14 @@ int mirror_file_vector(struct mirror *m, uint32_t number, struct bitmap **out, s
 		return err_nomem(err);
 	*out = file->deleted;
 	return ERR_OK;
+}
+
+void mirror_vectors_clear(struct mirror *m)
+{
+	for (size_t i = 0; i < m->n_vectors; i++) {
+		if (m->vectors[i].out.path && !m->taken)
+			lake_remove(m->lake, m->vectors[i].out.path);
+		mem_free(m->vectors[i].out.path);
+	}
+	m->n_vectors = 0;
 }

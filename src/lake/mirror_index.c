@@ -11,10 +11,10 @@
 struct load {
 	struct mirror *m;
 	uint32_t number;
-	struct bitmap *deleted;     /* NULL: none */
+	struct bitmap *deleted; /* NULL: none */
 	struct index_entry *entries;
 	size_t n, cap;
-	uint16_t *columns;          /* of the batch read: the key's, in key order */
+	uint16_t *columns; /* of the batch read: the key's, in key order */
 };
 
 static int load_batch(void *arg, const struct batch *batch, uint64_t first_row, struct err *err)
@@ -34,13 +34,15 @@ static int load_batch(void *arg, const struct batch *batch, uint64_t first_row, 
 		entry->key = key_of_row(load->m->key, batch, load->columns, r);
 		entry->file = load->number;
 		entry->pos = (uint32_t)pos;
-		if (column_valid(row_id, r) && row_ids_set(load->m->row_ids, load->number, pos, COLUMN_AT(row_id, int64_t, r)))
+		if (column_valid(row_id, r) &&
+		    row_ids_set(load->m->row_ids, load->number, pos, COLUMN_AT(row_id, int64_t, r)))
 			return err_nomem(err);
 	}
 	return ERR_OK;
 }
 
-static int load_file(struct mirror *m, uint32_t number, const struct parquet_field *fields, uint16_t n_fields, uint16_t *columns, struct err *err)
+static int load_file(struct mirror *m, uint32_t number, const struct parquet_field *fields, uint16_t n_fields,
+                     uint16_t *columns, struct err *err)
 {
 	struct mirror_file *file = m->files[number];
 	struct load load = { .m = m, .number = number, .columns = columns };
@@ -50,10 +52,12 @@ static int load_file(struct mirror *m, uint32_t number, const struct parquet_fie
 	int rc;
 
 	if (!key)
-		return err_set(err, ERR_IDENTITY, "data file %s is outside the warehouse %s", file->uri, m->lake->store->root_uri);
+		return err_set(err, ERR_IDENTITY, "data file %s is outside the warehouse %s", file->uri,
+		               m->lake->store->root_uri);
 	if ((file->dv.path || file->deleted) && (rc = mirror_file_vector(m, number, &load.deleted, err)))
 		return rc;
-	if ((rc = lake_duck(m->lake, &duck, err)) || (rc = m->lake->store->ops->local_path(m->lake->store, key, path, sizeof path, err)))
+	if ((rc = lake_duck(m->lake, &duck, err)) ||
+	    (rc = m->lake->store->ops->local_path(m->lake->store, key, path, sizeof path, err)))
 		return rc;
 	rc = parquet_read(duck, path, fields, n_fields, load_batch, &load, err);
 	if (rc) {
@@ -80,7 +84,9 @@ static int load_files(struct mirror *m, struct err *err)
 		fields[n_keys] = (struct parquet_field){ "_row_id", { .kind = TYPE_INT64 }, LAKE_FIELD_ROW_ID, 0 };
 	for (uint32_t number = 0; !rc && number < m->n_files; number++)
 		if (m->files[number]->state == MIRROR_FILE_COMMITTED || m->files[number]->state == MIRROR_FILE_FINISHED)
-			rc = m->files[number]->state == MIRROR_FILE_COMMITTED && m->truncated ? ERR_OK : load_file(m, number, fields, n_keys + 1, columns, err);
+			rc = m->files[number]->state == MIRROR_FILE_COMMITTED && m->truncated
+			             ? ERR_OK
+			             : load_file(m, number, fields, n_keys + 1, columns, err);
 	mem_free(fields);
 	mem_free(columns);
 	return rc;
@@ -103,7 +109,7 @@ int mirror_index_build(struct mirror *m, struct err *err)
 		rc = key_index_maintain(m->index, 0, NULL, err);
 	if (rc)
 		return err_prefix(err, "building the key index of %s", m->name);
-	log_debug("lake", "key index of %s: %llu keys in %lld ms", m->name, (unsigned long long)key_index_count(m->index),
-	          (long long)(env_mono_us() - started) / 1000);
+	log_debug("lake", "key index of %s: %llu keys in %lld ms", m->name,
+	          (unsigned long long)key_index_count(m->index), (long long)(env_mono_us() - started) / 1000);
 	return ERR_OK;
 }

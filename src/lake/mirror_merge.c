@@ -1,6 +1,7 @@
 /* src/lake/mirror_merge.c — a mirror starts merges of its files and moves to the new ones.
  *
- * Vectors only grow and files never change, so a merged row is where the merge put it, and it is dead in the new file exactly if its old address has been deleted since the merge began. */
+ * Vectors only grow and files never change, so a merged row is where the merge put it, and it is dead in the new file
+ * exactly if its old address has been deleted since the merge began. */
 #include "lake/merge.h"
 
 #include "base/map.h"
@@ -40,7 +41,8 @@ static int find_inputs(struct mirror *m, const struct merge *merge, uint32_t *nu
 		if (map_put(by_uri, str_of(merge->inputs[i].uri), &merge->inputs[i], NULL))
 			rc = err_nomem(err);
 	for (uint32_t k = 0; !rc && k < m->n_files; k++) {
-		const struct merge_input *in = m->files[k]->state == MIRROR_FILE_COMMITTED ? map_get(by_uri, str_of(m->files[k]->uri)) : NULL;
+		const struct merge_input *in =
+			m->files[k]->state == MIRROR_FILE_COMMITTED ? map_get(by_uri, str_of(m->files[k]->uri)) : NULL;
 
 		if (!in)
 			continue;
@@ -53,7 +55,10 @@ static int find_inputs(struct mirror *m, const struct merge *merge, uint32_t *nu
 	return rc;
 }
 
-struct moving { const struct merge_input *in; struct bitmap *to; };
+struct moving {
+	const struct merge_input *in;
+	struct bitmap *to;
+};
 
 static int move_deleted(void *arg, uint64_t pos)
 {
@@ -66,7 +71,8 @@ static int move_deleted(void *arg, uint64_t pos)
 }
 
 /* What was deleted since the merge began. *out NULL: nothing. */
-static int collect_deleted(struct mirror *m, const struct merge *merge, const uint32_t *numbers, struct bitmap **out, struct err *err)
+static int collect_deleted(struct mirror *m, const struct merge *merge, const uint32_t *numbers, struct bitmap **out,
+                           struct err *err)
 {
 	*out = NULL;
 	for (size_t i = 0; i < merge->n_inputs; i++) {
@@ -88,7 +94,8 @@ static int collect_deleted(struct mirror *m, const struct merge *merge, const ui
 	return ERR_OK;
 }
 
-static int put_rows(struct mirror *m, struct merge *merge, uint32_t number, const struct bitmap *deleted, struct err *err)
+static int put_rows(struct mirror *m, struct merge *merge, uint32_t number, const struct bitmap *deleted,
+                    struct err *err)
 {
 	struct index_entry *entries = merge->entries;
 	size_t n = 0;

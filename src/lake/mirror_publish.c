@@ -25,7 +25,8 @@ static bool empty_now(const struct mirror_file *file)
 	return file->deleted && bitmap_cardinality(file->deleted) == file->rows;
 }
 
-/* A committed file that goes with this publish: nothing lives in it any more, or all that lives was merged into another. */
+/* A committed file that goes with this publish: nothing lives in it any more, or all that lives was merged into
+ * another. */
 static bool leaves(const struct mirror_file *file)
 {
 	return file->state == MIRROR_FILE_COMMITTED && (file->merged || (file->dirty && empty_now(file)));
@@ -118,7 +119,10 @@ static int adopt_row_ids(struct mirror *m, struct err *err)
 		if (live[i]->first_row_id >= 0 && map_put(by_path, str_of(live[i]->path), live[i], NULL))
 			rc = err_nomem(err);
 	for (size_t i = 0; !rc && i < m->n_files; i++) {
-		const struct data_file *file = m->files[i]->state == MIRROR_FILE_COMMITTED && m->files[i]->first_row_id < 0 ? map_get(by_path, str_of(m->files[i]->uri)) : NULL;
+		const struct data_file *file =
+			m->files[i]->state == MIRROR_FILE_COMMITTED && m->files[i]->first_row_id < 0
+				? map_get(by_path, str_of(m->files[i]->uri))
+				: NULL;
 
 		if (file)
 			m->files[i]->first_row_id = file->first_row_id;

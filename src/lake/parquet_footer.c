@@ -1,14 +1,16 @@
 /* src/lake/parquet_footer.c — bounded reader of Parquet's footer.
  *
- * The file ends with: Thrift FileMetaData, u32 LE its length, "PAR1" ("PARE": encrypted). Thrift compact protocol: a struct is fields until a zero byte; a field is
- * a byte (id delta << 4 | type), the id as a zigzag varint behind it when the delta is 0; integers are zigzag varints; a list is a byte (size << 4 | element type), the size as a varint
+ * The file ends with: Thrift FileMetaData, u32 LE its length, "PAR1" ("PARE": encrypted). Thrift compact protocol: a
+ * struct is fields until a zero byte; a field is a byte (id delta << 4 | type), the id as a zigzag varint behind it
+ * when the delta is 0; integers are zigzag varints; a list is a byte (size << 4 | element type), the size as a varint
  * behind it when it is 15; binary is a varint length and bytes. Fields read (parquet.thrift):
  *   FileMetaData   2 schema, 3 num_rows, 4 row_groups
  *   SchemaElement  5 num_children, 9 field_id
  *   RowGroup       1 columns, 3 num_rows
  *   ColumnChunk    3 meta_data
  *   ColumnMetaData 7 total_compressed_size, 9 data_page_offset, 11 dictionary_page_offset
- * Memory is bounded by the footer: nothing is allocated for a count before its elements were read, and each takes a byte at least. */
+ * Memory is bounded by the footer: nothing is allocated for a count before its elements were read, and each takes a
+ * byte at least. */
 #include "lake/parquet_footer.h"
 
 #include <errno.h>
@@ -19,7 +21,21 @@
 #include "base/mem.h"
 #include "base/rbuf.h"
 
-enum thrift_type { T_STOP = 0, T_TRUE = 1, T_FALSE = 2, T_BYTE = 3, T_I16 = 4, T_I32 = 5, T_I64 = 6, T_DOUBLE = 7, T_BINARY = 8, T_LIST = 9, T_SET = 10, T_MAP = 11, T_STRUCT = 12 };
+enum thrift_type {
+	T_STOP = 0,
+	T_TRUE = 1,
+	T_FALSE = 2,
+	T_BYTE = 3,
+	T_I16 = 4,
+	T_I32 = 5,
+	T_I64 = 6,
+	T_DOUBLE = 7,
+	T_BINARY = 8,
+	T_LIST = 9,
+	T_SET = 10,
+	T_MAP = 11,
+	T_STRUCT = 12
+};
 
 enum { DEPTH_MAX = 32, TAIL_BYTES = 8 };
 
@@ -31,7 +47,10 @@ struct reader {
 	bool have_schema, have_groups;
 };
 
-struct field { int16_t id; uint8_t type; };
+struct field {
+	int16_t id;
+	uint8_t type;
+};
 
 static int64_t read_int(struct rbuf *in)
 {
@@ -86,17 +105,13 @@ static void skip(struct rbuf *in, uint8_t type, int depth)
 		return;
 	}
 	switch ((enum thrift_type)type) {
-	case T_TRUE: case T_FALSE:
-		return;
-	case T_BYTE:
-		rbuf_u8(in);
-		return;
-	case T_I16: case T_I32: case T_I64:
-		rbuf_varint(in);
-		return;
-	case T_DOUBLE:
-		rbuf_take(in, 8);
-		return;
+	case T_TRUE:
+	case T_FALSE: return;
+	case T_BYTE: rbuf_u8(in); return;
+	case T_I16:
+	case T_I32:
+	case T_I64: rbuf_varint(in); return;
+	case T_DOUBLE: rbuf_take(in, 8); return;
 	case T_BINARY:
 		n = rbuf_varint(in);
 		if (n > rbuf_left(in))
@@ -104,7 +119,8 @@ static void skip(struct rbuf *in, uint8_t type, int depth)
 		else
 			rbuf_take(in, (size_t)n);
 		return;
-	case T_LIST: case T_SET:
+	case T_LIST:
+	case T_SET:
 		n = read_list(in, &element);
 		skip_elements(in, n, element, depth + 1);
 		return;
@@ -124,8 +140,7 @@ static void skip(struct rbuf *in, uint8_t type, int depth)
 		while (next_field(in, &field))
 			skip(in, field.type, depth + 1);
 		return;
-	default:
-		in->failed = true;
+	default: in->failed = true;
 	}
 }
 
@@ -153,7 +168,10 @@ static void read_schema_element(struct reader *r, bool root)
 		r->footer->leaves[r->footer->n_leaves++] = leaf;
 }
 
-struct chunk { int64_t bytes, data_at, dictionary_at; bool found; };
+struct chunk {
+	int64_t bytes, data_at, dictionary_at;
+	bool found;
+};
 
 static void read_column_meta(struct reader *r, struct chunk *chunk)
 {
@@ -190,7 +208,8 @@ static void add_split(struct reader *r, const struct chunk *chunk)
 {
 	struct parquet_footer *f = r->footer;
 	/* Writers put 0 for "no dictionary", and some a dictionary offset behind the data: the smaller real one counts. */
-	int64_t at = chunk->dictionary_at > 0 && chunk->dictionary_at < chunk->data_at ? chunk->dictionary_at : chunk->data_at;
+	int64_t at = chunk->dictionary_at > 0 && chunk->dictionary_at < chunk->data_at ? chunk->dictionary_at
+	                                                                               : chunk->data_at;
 
 	if (at < 4 || (uint64_t)at >= f->file_bytes || (f->n_splits && f->splits[f->n_splits - 1] >= (uint64_t)at)) {
 		r->in.failed = true;
@@ -272,7 +291,8 @@ static void read_file(struct reader *r)
 	r->footer->rows = (uint64_t)rows;
 }
 
-int parquet_footer_parse(struct str thrift, uint64_t file_bytes, const char *what, struct parquet_footer **out, struct err *err)
+int parquet_footer_parse(struct str thrift, uint64_t file_bytes, const char *what, struct parquet_footer **out,
+                         struct err *err)
 {
 	struct reader r = { .in = rbuf_of(thrift.p, thrift.n) };
 
@@ -285,7 +305,9 @@ int parquet_footer_parse(struct str thrift, uint64_t file_bytes, const char *wha
 	if (r.nomem || r.in.failed) {
 		parquet_footer_free(r.footer);
 		return r.nomem ? err_nomem(err)
-			: err_set(err, ERR_CORRUPT, "%s: malformed Parquet footer near its byte %zu of %zu; the file is damaged", what, r.in.at, thrift.n);
+		               : err_set(err, ERR_CORRUPT,
+		                         "%s: malformed Parquet footer near its byte %zu of %zu; the file is damaged",
+		                         what, r.in.at, thrift.n);
 	}
 	*out = r.footer;
 	return 0;
@@ -313,12 +335,15 @@ static int read_tail(int fd, const char *path, uint64_t file_bytes, struct parqu
 	if (got < 0)
 		return err_set_errno(err, ERR_IO, (int)-got, "reading the footer of %s", path);
 	if (got != TAIL_BYTES || (memcmp(tail + 4, "PAR1", 4) != 0 && memcmp(tail + 4, "PARE", 4) != 0))
-		return err_set(err, ERR_CORRUPT, "%s is not a Parquet file (%" PRIu64 " bytes, no PAR1 at its end)", path, file_bytes);
+		return err_set(err, ERR_CORRUPT, "%s is not a Parquet file (%" PRIu64 " bytes, no PAR1 at its end)",
+		               path, file_bytes);
 	if (memcmp(tail + 4, "PARE", 4) == 0)
 		return err_set(err, ERR_UNSUPPORTED, "%s: the Parquet footer is encrypted", path);
 	memcpy(&n, tail, 4);
 	if (n > file_bytes - TAIL_BYTES - 4)
-		return err_set(err, ERR_CORRUPT, "%s: the Parquet footer says it has %" PRIu32 " bytes, the file has %" PRIu64, path, n, file_bytes);
+		return err_set(err, ERR_CORRUPT,
+		               "%s: the Parquet footer says it has %" PRIu32 " bytes, the file has %" PRIu64, path, n,
+		               file_bytes);
 	if (n > PARQUET_FOOTER_MAX)
 		return err_set(err, ERR_LIMIT, "%s: a Parquet footer of %" PRIu32 " bytes is above the limit", path, n);
 	bytes = mem_alloc(n ? n : 1);

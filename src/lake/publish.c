@@ -4,10 +4,20 @@
 #include "base/failpoint.h"
 #include "base/mem.h"
 
-static void abort_parts(struct publish_part *parts, size_t n)
+/* Data files and vectors that only this change would have named. */
+static void remove_files(struct lake *lake, const struct lake_change *change)
+{
+	for (size_t i = 0; i < change->n_added; i++)
+		lake_remove(lake, change->added[i]->path);
+	for (size_t i = 0; i < change->n_dvs; i++)
+		lake_remove(lake, change->dvs[i].dv.path);
+}
+
+static void abort_parts(struct lake *lake, struct publish_part *parts, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (parts[i].pending) {
+			remove_files(lake, &parts[i].change);
 			parts[i].table->ops->abort(parts[i].table, parts[i].pending);
 			parts[i].pending = NULL;
 		}
@@ -22,7 +32,7 @@ static void forget_parts(struct publish_part *parts, size_t n)
 		}
 }
 
-static int prepare_parts(struct publish_part *parts, size_t n, struct err *err)
+static int prepare_parts(struct lake *lake, struct publish_part *parts, size_t n, struct err *err)
 {
 	for (size_t i = 0; i < n; i++)
 		parts[i] = (struct publish_part){ .table = parts[i].table, .change = parts[i].change };
@@ -30,7 +40,7 @@ static int prepare_parts(struct publish_part *parts, size_t n, struct err *err)
 		int rc = parts[i].table->ops->prepare(parts[i].table, &parts[i].change, &parts[i].pending, err);
 
 		if (rc) {
-			abort_parts(parts, i);
+			abort_parts(lake, parts, i);
 			return rc;
 		}
 		parts[i].taken = true;
@@ -57,7 +67,8 @@ static int finish_parts(struct publish_part *parts, struct catalog_commit *commi
 	return rc;
 }
 
-int lake_publish(struct lake *lake, struct publish_part *parts, size_t n, const struct catalog_position *position, enum commit_result *result, struct err *err)
+int lake_publish(struct lake *lake, struct publish_part *parts, size_t n, const struct catalog_position *position,
+                 enum commit_result *result, struct err *err)
 {
 	struct catalog_commit *commits = mem_array(n ? n : 1, sizeof *commits);
 	int rc;
@@ -65,7 +76,7 @@ int lake_publish(struct lake *lake, struct publish_part *parts, size_t n, const 
 	*result = COMMIT_NOT_DONE;
 	if (!commits)
 		return err_nomem(err);
-	rc = prepare_parts(parts, n, err);
+	rc = prepare_parts(lake, parts, n, err);
 	if (rc) {
 		mem_free(commits);
 		return rc;
@@ -78,7 +89,7 @@ int lake_publish(struct lake *lake, struct publish_part *parts, size_t n, const 
 	if (!rc && *result == COMMIT_DONE)
 		rc = finish_parts(parts, commits, n, err);
 	else if (*result == COMMIT_NOT_DONE)
-		abort_parts(parts, n);
+		abort_parts(lake, parts, n);
 	else
 		forget_parts(parts, n);
 	mem_free(commits);

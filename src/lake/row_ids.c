@@ -1,6 +1,7 @@
 /* src/lake/row_ids.c — row ids by file number and position.
  *
- * Two forms a file. Runs of rows with consecutive ids, while positions come in ascending order and runs are long: a merged file's rows mostly kept their order. Otherwise an array by position. */
+ * Two forms a file. Runs of rows with consecutive ids, while positions come in ascending order and runs are long: a
+ * merged file's rows mostly kept their order. Otherwise an array by position. */
 #include "lake/row_ids.h"
 
 #include <stdbool.h>
@@ -8,16 +9,19 @@
 
 #include "base/mem.h"
 
-struct id_run { uint32_t pos, n; int64_t id; }; /* position pos + i has id + i */
+struct id_run {
+	uint32_t pos, n;
+	int64_t id;
+}; /* position pos + i has id + i */
 
 #define RUNS_MIN 16 /* so few are kept whatever their length */
 
 struct file_ids {
 	struct id_run *runs; /* by position */
 	size_t n_runs, cap_runs;
-	int64_t *ids;        /* when set, runs are not used; by position; -1: none */
-	size_t n, cap;       /* n: entries set up */
-	size_t n_set;        /* ids in runs */
+	int64_t *ids;  /* when set, runs are not used; by position; -1: none */
+	size_t n, cap; /* n: entries set up */
+	size_t n_set;  /* ids in runs */
 };
 
 struct row_ids {
@@ -26,12 +30,12 @@ struct row_ids {
 	uint64_t bytes;
 };
 
-struct row_ids *row_ids_new(void)
-{
-	return mem_zero(sizeof(struct row_ids));
-}
+struct row_ids *row_ids_new(void) { return mem_zero(sizeof(struct row_ids)); }
 
-static uint64_t held(const struct file_ids *list) { return list->cap * sizeof *list->ids + list->cap_runs * sizeof *list->runs; }
+static uint64_t held(const struct file_ids *list)
+{
+	return list->cap * sizeof *list->ids + list->cap_runs * sizeof *list->runs;
+}
 
 static void clear_file(struct file_ids *list)
 {
@@ -98,7 +102,8 @@ static int add_run(struct file_ids *list, uint64_t pos, int64_t id)
 	struct id_run *last = list->n_runs ? &list->runs[list->n_runs - 1] : NULL;
 
 	list->n_set++;
-	if (last && last->n < UINT32_MAX && pos == (uint64_t)last->pos + last->n && (uint64_t)id == (uint64_t)last->id + last->n) {
+	if (last && last->n < UINT32_MAX && pos == (uint64_t)last->pos + last->n &&
+	    (uint64_t)id == (uint64_t)last->id + last->n) {
 		last->n++;
 		return 0;
 	}
@@ -189,7 +194,4 @@ void row_ids_drop_file(struct row_ids *ids, uint32_t file)
 	ids->files[file] = NULL;
 }
 
-uint64_t row_ids_bytes(const struct row_ids *ids)
-{
-	return ids->bytes + ids->cap * sizeof *ids->files;
-}
+uint64_t row_ids_bytes(const struct row_ids *ids) { return ids->bytes + ids->cap * sizeof *ids->files; }

@@ -1,7 +1,8 @@
 /* src/metrics/metrics.c — the registry. Format: Prometheus text exposition format 0.0.4.
  *
- * Families keep the order of their making, series within a family too. The lock guards the lists; values are atomics, so updates take no lock.
- * A histogram's count is the sum of its buckets at the time of rendering: the two never disagree. */
+ * Families keep the order of their making, series within a family too. The lock guards the lists; values are atomics,
+ * so updates take no lock. A histogram's count is the sum of its buckets at the time of rendering: the two never
+ * disagree. */
 #include "metrics/metrics.h"
 
 #include <math.h>
@@ -26,19 +27,25 @@ struct family {
 	struct family *next;
 	enum kind kind;
 	const char *name, *help;
-	const double *bounds; size_t n_bounds;
+	const double *bounds;
+	size_t n_bounds;
 	struct metric *first, *last;
 };
 
-struct hook { struct hook *next; void (*fn)(void *arg); void *arg; };
+struct hook {
+	struct hook *next;
+	void (*fn)(void *arg);
+	void *arg;
+};
 
-const double metric_seconds_bounds[METRIC_SECONDS_BOUNDS] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60 };
+const double metric_seconds_bounds[METRIC_SECONDS_BOUNDS] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+	                                                      0.25,  0.5,    1,     2.5,  5,     15,   60 };
 
 static struct {
 	pthread_mutex_t mutex;      /* the lists */
 	pthread_mutex_t hook_mutex; /* hooks, held while they run */
 	struct family *first, *last;
-	struct map *series;         /* name{labels} -> struct metric */
+	struct map *series; /* name{labels} -> struct metric */
 	struct hook *hooks;
 } registry = { .mutex = PTHREAD_MUTEX_INITIALIZER, .hook_mutex = PTHREAD_MUTEX_INITIALIZER };
 
@@ -81,7 +88,8 @@ static void put_labels(struct wbuf *out, const char *const *labels)
 
 /* --- making; under the lock --- */
 
-static struct family *get_family(enum kind kind, const char *name, const char *help, const double *bounds, size_t n_bounds)
+static struct family *get_family(enum kind kind, const char *name, const char *help, const double *bounds,
+                                 size_t n_bounds)
 {
 	struct family *family = registry.first;
 
@@ -122,7 +130,8 @@ static struct metric *new_metric(struct family *family, struct str key, struct s
 	metric->labels = mem_strndup(labels.p ? labels.p : "", labels.n);
 	if (family->kind == KIND_HISTOGRAM)
 		metric->buckets = mem_array(family->n_bounds + 1, sizeof *metric->buckets);
-	if (!metric->labels || (family->kind == KIND_HISTOGRAM && !metric->buckets) || map_put(registry.series, key, metric, NULL)) {
+	if (!metric->labels || (family->kind == KIND_HISTOGRAM && !metric->buckets) ||
+	    map_put(registry.series, key, metric, NULL)) {
 		free_metric(metric);
 		return NULL;
 	}
@@ -134,7 +143,8 @@ static struct metric *new_metric(struct family *family, struct str key, struct s
 	return metric;
 }
 
-static struct metric *find_or_make(enum kind kind, const char *name, const char *help, const double *bounds, size_t n_bounds, struct str key, struct str labels)
+static struct metric *find_or_make(enum kind kind, const char *name, const char *help, const double *bounds,
+                                   size_t n_bounds, struct str key, struct str labels)
 {
 	struct metric *metric = registry.series ? map_get(registry.series, key) : NULL;
 	struct family *family;
@@ -151,7 +161,8 @@ static struct metric *find_or_make(enum kind kind, const char *name, const char 
 	return family ? new_metric(family, key, labels) : NULL;
 }
 
-static struct metric *get_metric(enum kind kind, const char *name, const char *help, const char *const *labels, const double *bounds, size_t n_bounds)
+static struct metric *get_metric(enum kind kind, const char *name, const char *help, const char *const *labels,
+                                 const double *bounds, size_t n_bounds)
 {
 	struct metric *metric = NULL;
 	size_t prefix = strlen(name) + 1;
@@ -163,18 +174,26 @@ static struct metric *get_metric(enum kind kind, const char *name, const char *h
 	put_labels(&key, labels);
 	if (!wbuf_failed(&key)) {
 		pthread_mutex_lock(&registry.mutex);
-		metric = find_or_make(kind, name, help, bounds, n_bounds, wbuf_str(&key), str_view(key.p + prefix, key.n - prefix));
+		metric = find_or_make(kind, name, help, bounds, n_bounds, wbuf_str(&key),
+		                      str_view(key.p + prefix, key.n - prefix));
 		pthread_mutex_unlock(&registry.mutex);
 	}
 	wbuf_free(&key);
 	return metric;
 }
 
-struct metric *metric_counter(const char *name, const char *help, const char *const *labels) { return get_metric(KIND_COUNTER, name, help, labels, NULL, 0); }
+struct metric *metric_counter(const char *name, const char *help, const char *const *labels)
+{
+	return get_metric(KIND_COUNTER, name, help, labels, NULL, 0);
+}
 
-struct metric *metric_gauge(const char *name, const char *help, const char *const *labels) { return get_metric(KIND_GAUGE, name, help, labels, NULL, 0); }
+struct metric *metric_gauge(const char *name, const char *help, const char *const *labels)
+{
+	return get_metric(KIND_GAUGE, name, help, labels, NULL, 0);
+}
 
-struct metric *metric_histogram(const char *name, const char *help, const char *const *labels, const double *bounds, size_t n_bounds)
+struct metric *metric_histogram(const char *name, const char *help, const char *const *labels, const double *bounds,
+                                size_t n_bounds)
 {
 	for (size_t i = 1; i < n_bounds; i++)
 		CHECK(bounds[i] > bounds[i - 1], "%s", name);
@@ -187,7 +206,8 @@ static void add_to(_Atomic double *target, double value)
 {
 	double old = atomic_load_explicit(target, memory_order_relaxed);
 
-	while (!atomic_compare_exchange_weak_explicit(target, &old, old + value, memory_order_relaxed, memory_order_relaxed))
+	while (!atomic_compare_exchange_weak_explicit(target, &old, old + value, memory_order_relaxed,
+	                                              memory_order_relaxed))
 		;
 }
 
@@ -195,7 +215,8 @@ void metric_add(struct metric *metric, double value)
 {
 	if (!metric)
 		return;
-	CHECK(metric->family->kind == KIND_GAUGE || (metric->family->kind == KIND_COUNTER && value >= 0), "%s", metric->family->name);
+	CHECK(metric->family->kind == KIND_GAUGE || (metric->family->kind == KIND_COUNTER && value >= 0), "%s",
+	      metric->family->name);
 	add_to(&metric->value, value);
 }
 
@@ -252,7 +273,8 @@ static void put_number(struct wbuf *out, double v)
 		wbuf_putf(out, "%.15g", v);
 }
 
-static void put_series(struct wbuf *out, const char *name, const char *suffix, const char *labels, const char *le, double value)
+static void put_series(struct wbuf *out, const char *name, const char *suffix, const char *labels, const char *le,
+                       double value)
 {
 	wbuf_putf(out, "%s%s", name, suffix);
 	if (labels[0] || le)
@@ -278,7 +300,8 @@ static void put_histogram(struct wbuf *out, const struct metric *metric)
 		put_series(out, family->name, "_bucket", metric->labels, wbuf_cstr(&le), (double)n);
 		wbuf_free(&le);
 	}
-	put_series(out, family->name, "_sum", metric->labels, NULL, atomic_load_explicit(&metric->value, memory_order_relaxed));
+	put_series(out, family->name, "_sum", metric->labels, NULL,
+	           atomic_load_explicit(&metric->value, memory_order_relaxed));
 	put_series(out, family->name, "_count", metric->labels, NULL, (double)n);
 }
 

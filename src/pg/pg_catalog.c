@@ -22,10 +22,14 @@ int pg_identify(struct pg_conn *repl_conn, struct pg_identity *out, struct err *
 	if (rc)
 		goto out;
 	*out = (struct pg_identity){ 0 };
-	if (pg_result_rows(system) != 1 || pg_result_rows(database) != 1 || !str_to_u64(str_of(pg_result_text(system, 0, 0)), &out->system_id) ||
-	    !str_to_u64(str_of(pg_result_text(system, 0, 1)), &timeline) || timeline > UINT32_MAX || !str_to_lsn(str_of(pg_result_text(system, 0, 2)), &out->wal_lsn) ||
-	    !str_to_u64(str_of(pg_result_text(database, 0, 0)), &oid) || oid > UINT32_MAX || !str_copy(out->database, sizeof out->database, str_of(pg_result_text(database, 0, 1)))) {
-		rc = err_set(err, ERR_PROTOCOL, "%s: the answer to IDENTIFY_SYSTEM is not a PostgreSQL server's", pg_conn_label(repl_conn));
+	if (pg_result_rows(system) != 1 || pg_result_rows(database) != 1 ||
+	    !str_to_u64(str_of(pg_result_text(system, 0, 0)), &out->system_id) ||
+	    !str_to_u64(str_of(pg_result_text(system, 0, 1)), &timeline) || timeline > UINT32_MAX ||
+	    !str_to_lsn(str_of(pg_result_text(system, 0, 2)), &out->wal_lsn) ||
+	    !str_to_u64(str_of(pg_result_text(database, 0, 0)), &oid) || oid > UINT32_MAX ||
+	    !str_copy(out->database, sizeof out->database, str_of(pg_result_text(database, 0, 1)))) {
+		rc = err_set(err, ERR_PROTOCOL, "%s: the answer to IDENTIFY_SYSTEM is not a PostgreSQL server's",
+		             pg_conn_label(repl_conn));
 		goto out;
 	}
 	out->timeline = (uint32_t)timeline;
@@ -57,7 +61,13 @@ static bool row_matches(const struct pg_result *list, int row, const char *patte
 	return pattern_matches(pattern, str_of(pg_result_text(list, row, 1)), str_of(pg_result_text(list, row, 2)));
 }
 
-static const char *kind_word(char kind) { return kind == 'v' ? "a view" : kind == 'm' ? "a materialized view" : kind == 'f' ? "a foreign table" : "a partition"; }
+static const char *kind_word(char kind)
+{
+	return kind == 'v'   ? "a view"
+	       : kind == 'm' ? "a materialized view"
+	       : kind == 'f' ? "a foreign table"
+	                     : "a partition";
+}
 
 static int no_match(struct pg_conn *conn, const struct pg_result *list, const char *pattern, struct err *err)
 {
@@ -66,16 +76,22 @@ static int no_match(struct pg_conn *conn, const struct pg_result *list, const ch
 	int rc;
 
 	if (!strchr(pattern, '.'))
-		return err_set(err, ERR_NOT_FOUND, "%s: the table pattern \"%s\" has no schema; write \"public.%s\"", pg_conn_label(conn), pattern, pattern);
+		return err_set(err, ERR_NOT_FOUND, "%s: the table pattern \"%s\" has no schema; write \"public.%s\"",
+		               pg_conn_label(conn), pattern, pattern);
 	for (int row = 0; row < n; row++)
-		if (pattern_matches(pattern, str_of(pg_result_text(list, row, 1)), str_of(pg_result_text(list, row, 2))))
-			return err_set(err, ERR_NOT_FOUND, "%s: \"%s\" matches no ordinary table: %s.%s is %s, and only tables are captured", pg_conn_label(conn), pattern, pg_result_text(list, row, 1),
-			               pg_result_text(list, row, 2), kind_word(pg_result_text(list, row, 3)[0]));
+		if (pattern_matches(pattern, str_of(pg_result_text(list, row, 1)),
+		                    str_of(pg_result_text(list, row, 2))))
+			return err_set(
+				err, ERR_NOT_FOUND,
+				"%s: \"%s\" matches no ordinary table: %s.%s is %s, and only tables are captured",
+				pg_conn_label(conn), pattern, pg_result_text(list, row, 1),
+				pg_result_text(list, row, 2), kind_word(pg_result_text(list, row, 3)[0]));
 	names = mem_array((size_t)n + 1, sizeof *names);
 	if (!names)
 		return err_nomem(err);
 	for (int row = 0; row < n; row++) {
-		const char *schema = pg_result_text(list, row, 1), *name = pg_result_text(list, row, 2), kind = pg_result_text(list, row, 3)[0];
+		const char *schema = pg_result_text(list, row, 1), *name = pg_result_text(list, row, 2),
+			   kind = pg_result_text(list, row, 3)[0];
 		size_t size = strlen(schema) + strlen(name) + 2;
 		char *full = kind == 'r' || kind == 'p' ? mem_alloc(size) : NULL;
 
@@ -86,11 +102,14 @@ static int no_match(struct pg_conn *conn, const struct pg_result *list, const ch
 	}
 	near = str_nearest(str_of(pattern), names);
 	if (near)
-		rc = err_set(err, ERR_NOT_FOUND, "%s: no table matches \"%s\"; did you mean \"%s\"?", pg_conn_label(conn), pattern, near);
+		rc = err_set(err, ERR_NOT_FOUND, "%s: no table matches \"%s\"; did you mean \"%s\"?",
+		             pg_conn_label(conn), pattern, near);
 	else if (n_names > 0)
-		rc = err_set(err, ERR_NOT_FOUND, "%s: no table matches \"%s\"; the first there is \"%s\"", pg_conn_label(conn), pattern, names[0]);
+		rc = err_set(err, ERR_NOT_FOUND, "%s: no table matches \"%s\"; the first there is \"%s\"",
+		             pg_conn_label(conn), pattern, names[0]);
 	else
-		rc = err_set(err, ERR_NOT_FOUND, "%s: no table matches \"%s\"; the database has no tables", pg_conn_label(conn), pattern);
+		rc = err_set(err, ERR_NOT_FOUND, "%s: no table matches \"%s\"; the database has no tables",
+		             pg_conn_label(conn), pattern);
 	for (int i = 0; i < n_names; i++)
 		mem_free((void *)(uintptr_t)names[i]);
 	mem_free(names);
@@ -98,7 +117,8 @@ static int no_match(struct pg_conn *conn, const struct pg_result *list, const ch
 }
 
 /* Oids of all rows that a pattern matches, as an array literal. */
-static int matching_oids(struct pg_conn *conn, const struct pg_result *list, const char *const *patterns, size_t n_patterns, struct wbuf *oids, struct err *err)
+static int matching_oids(struct pg_conn *conn, const struct pg_result *list, const char *const *patterns,
+                         size_t n_patterns, struct wbuf *oids, struct err *err)
 {
 	int n = pg_result_rows(list), found = 0;
 
@@ -119,7 +139,8 @@ static int matching_oids(struct pg_conn *conn, const struct pg_result *list, con
 		if (!any)
 			continue;
 		if (++found > TABLES_MAX)
-			return err_set(err, ERR_LIMIT, "%s: the patterns match more than %d tables", pg_conn_label(conn), TABLES_MAX);
+			return err_set(err, ERR_LIMIT, "%s: the patterns match more than %d tables",
+			               pg_conn_label(conn), TABLES_MAX);
 		wbuf_putf(oids, "%s%s", found > 1 ? "," : "", pg_result_text(list, row, 0));
 	}
 	wbuf_putz(oids, "}");
@@ -147,12 +168,18 @@ static int columns_of(const struct pg_result *columns, uint32_t oid, int *n)
 	return low;
 }
 
-static int make_table(const struct pg_result *facts, int row, const struct pg_result *columns, struct pg_table *out, struct err *err)
+static int make_table(const struct pg_result *facts, int row, const struct pg_result *columns, struct pg_table *out,
+                      struct err *err)
 {
 	uint32_t oid = (uint32_t)strtoul(pg_result_text(facts, row, 0), NULL, 10);
 	struct pg_table_facts f = {
-		.schema = pg_result_text(facts, row, 1), .name = pg_result_text(facts, row, 2), .kind = pg_result_text(facts, row, 3)[0], .persistence = pg_result_text(facts, row, 4)[0],
-		.identity = pg_result_text(facts, row, 5)[0], .partition = yes(facts, row, 6), .rows_hidden = yes(facts, row, 11),
+		.schema = pg_result_text(facts, row, 1),
+		.name = pg_result_text(facts, row, 2),
+		.kind = pg_result_text(facts, row, 3)[0],
+		.persistence = pg_result_text(facts, row, 4)[0],
+		.identity = pg_result_text(facts, row, 5)[0],
+		.partition = yes(facts, row, 6),
+		.rows_hidden = yes(facts, row, 11),
 	};
 	int n, first = columns_of(columns, oid, &n);
 	int64_t rows = -1, bytes = 0;
@@ -170,7 +197,8 @@ static int make_table(const struct pg_result *facts, int row, const struct pg_re
 	return pg_table_relation(oid, &f, columns, first, n, &out->rel, &out->binary_ok, err);
 }
 
-int pg_tables_find(struct pg_conn *conn, const char *const *patterns, size_t n_patterns, const char *publication, struct pg_tables *out, struct err *err)
+int pg_tables_find(struct pg_conn *conn, const char *const *patterns, size_t n_patterns, const char *publication,
+                   struct pg_tables *out, struct err *err)
 {
 	struct pg_result *list = NULL, *facts = NULL, *columns = NULL;
 	struct wbuf oids;
@@ -182,7 +210,8 @@ int pg_tables_find(struct pg_conn *conn, const char *const *patterns, size_t n_p
 	if (!rc)
 		rc = matching_oids(conn, list, patterns, n_patterns, &oids, err);
 	if (!rc)
-		rc = pg_query(conn, pg_sql_tables_facts, (const char *[]){ wbuf_cstr(&oids), publication }, 2, &facts, err);
+		rc = pg_query(conn, pg_sql_tables_facts, (const char *[]){ wbuf_cstr(&oids), publication }, 2, &facts,
+		              err);
 	if (!rc)
 		rc = pg_query(conn, pg_sql_tables_columns, (const char *[]){ wbuf_cstr(&oids) }, 1, &columns, err);
 	if (!rc) {

@@ -1,10 +1,12 @@
 /* src/pg/pg_conn.c — opening a connection, saying what is wrong with it, and plain queries.
  *
- * Settings are pinned by one SELECT right after the connection stands, on walsenders too (replication=database takes SQL). Doing it in the startup packet's
- * `options` would replace what the user wrote there, would not see a service file's options, and poolers refuse unknown startup options.
+ * Settings are pinned by one SELECT right after the connection stands, on walsenders too (replication=database takes
+ * SQL). Doing it in the startup packet's `options` would replace what the user wrote there, would not see a service
+ * file's options, and poolers refuse unknown startup options.
  *
- * Connecting is asynchronous only so that the verbosity can be raised before the server answers: libpq keeps the SQLSTATE of a refused connection to itself
- * except in the verbose text, and the message alone may be in any language. */
+ * Connecting is asynchronous only so that the verbosity can be raised before the server answers: libpq keeps the
+ * SQLSTATE of a refused connection to itself except in the verbose text, and the message alone may be in any
+ * language. */
 #include "pg/pg_conn_int.h"
 
 #include <stdio.h>
@@ -26,9 +28,11 @@ static void make_label(struct pg_conn *conn)
 	bool socket = host[0] == '/';
 
 	if (strchr(host, ':'))
-		snprintf(conn->label, sizeof conn->label, "%.63s@[%.63s]:%.8s/%.63s", text_or(PQuser(conn->raw), "?"), host, text_or(PQport(conn->raw), "5432"), text_or(PQdb(conn->raw), "?"));
+		snprintf(conn->label, sizeof conn->label, "%.63s@[%.63s]:%.8s/%.63s", text_or(PQuser(conn->raw), "?"),
+		         host, text_or(PQport(conn->raw), "5432"), text_or(PQdb(conn->raw), "?"));
 	else
-		snprintf(conn->label, sizeof conn->label, "%.63s@%s%.107s:%.8s/%.63s", text_or(PQuser(conn->raw), "?"), socket ? "unix:" : "", host, text_or(PQport(conn->raw), "5432"),
+		snprintf(conn->label, sizeof conn->label, "%.63s@%s%.107s:%.8s/%.63s", text_or(PQuser(conn->raw), "?"),
+		         socket ? "unix:" : "", host, text_or(PQport(conn->raw), "5432"),
 		         text_or(PQdb(conn->raw), "?"));
 }
 
@@ -39,7 +43,8 @@ static int wait_connected(struct pg_conn *conn, int timeout_s, struct err *err)
 	PostgresPollingStatusType want = PGRES_POLLING_WRITING; /* the first wait, as libpq's manual has it */
 
 	while (want != PGRES_POLLING_OK && want != PGRES_POLLING_FAILED) {
-		struct pollfd fd = { .fd = PQsocket(conn->raw), .events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT };
+		struct pollfd fd = { .fd = PQsocket(conn->raw),
+			             .events = want == PGRES_POLLING_READING ? POLLIN : POLLOUT };
 		int64_t left_ms = (end_us - env_mono_us() + 999) / 1000;
 		int ready = 0;
 
@@ -48,7 +53,9 @@ static int wait_connected(struct pg_conn *conn, int timeout_s, struct err *err)
 		if (ready < 0)
 			return err_set_errno(err, ERR_CONNECT, -ready, "waiting for %s", conn->label);
 		if (ready == 0)
-			return err_set(err, ERR_CONNECT, "cannot connect to %s: no answer within %d s; check host, port and firewall", conn->label, timeout_s);
+			return err_set(err, ERR_CONNECT,
+			               "cannot connect to %s: no answer within %d s; check host, port and firewall",
+			               conn->label, timeout_s);
 		want = PQconnectPoll(conn->raw);
 	}
 	return ERR_OK;
@@ -89,7 +96,8 @@ static void hide_password(const struct pg_conn *conn, char *text)
 	const char *password = PQpass(conn->raw);
 	size_t n = password ? strlen(password) : 0;
 
-	if (n < 3 || strcmp(password, text_or(PQuser(conn->raw), "")) == 0 || strcmp(password, text_or(PQdb(conn->raw), "")) == 0 ||
+	if (n < 3 || strcmp(password, text_or(PQuser(conn->raw), "")) == 0 ||
+	    strcmp(password, text_or(PQdb(conn->raw), "")) == 0 ||
 	    strcmp(password, text_or(PQhost(conn->raw), "")) == 0)
 		return;
 	for (char *p = text; (p = strstr(p, password)) != NULL; p += n)
@@ -105,23 +113,36 @@ static int connect_failed(struct pg_conn *conn, struct err *err)
 	split_verbose(text_or(PQerrorMessage(conn->raw), ""), state, text, sizeof text);
 	hide_password(conn, text);
 	if (PQconnectionNeedsPassword(conn->raw))
-		rc = err_set(err, ERR_AUTH, "%s: the server asks for a password and none was given; set password_env or password_file, PGPASSWORD, or a line in ~/.pgpass", conn->label);
+		rc = err_set(
+			err, ERR_AUTH,
+			"%s: the server asks for a password and none was given; set password_env or password_file, PGPASSWORD, or a line in ~/.pgpass",
+			conn->label);
 	else if (!state[0])
-		rc = err_set(err, ERR_CONNECT, "cannot connect to %s: %s; check that the server runs there, host and port, listen_addresses and sslmode", conn->label, *text ? text : "no reason given");
+		rc = err_set(
+			err, ERR_CONNECT,
+			"cannot connect to %s: %s; check that the server runs there, host and port, listen_addresses and sslmode",
+			conn->label, *text ? text : "no reason given");
 	else if (strcmp(state, "28P01") == 0)
 		rc = err_set(err, ERR_AUTH, "%s: %s; check user and password", conn->label, text);
 	else if (strncmp(state, "28", 2) == 0 && strstr(text, "pg_hba"))
-		rc = err_set(err, ERR_AUTH, "%s: %s; add a line to the server's pg_hba.conf (host %s %s ADDRESS scram-sha-256) and run SELECT pg_reload_conf(), or change sslmode", conn->label, text, db, user);
+		rc = err_set(
+			err, ERR_AUTH,
+			"%s: %s; add a line to the server's pg_hba.conf (host %s %s ADDRESS scram-sha-256) and run SELECT pg_reload_conf(), or change sslmode",
+			conn->label, text, db, user);
 	else if (strncmp(state, "28", 2) == 0)
-		rc = err_set(err, ERR_AUTH, "%s: %s; check the user name and that the role may log in", conn->label, text);
+		rc = err_set(err, ERR_AUTH, "%s: %s; check the user name and that the role may log in", conn->label,
+		             text);
 	else if (strcmp(state, "3D000") == 0)
 		rc = err_set(err, ERR_NOT_FOUND, "%s: %s; list the databases with psql -l", conn->label, text);
 	else if (strcmp(state, "42501") == 0 && conn->replication)
-		rc = err_set(err, ERR_PRIVILEGE, "%s: %s; run as a superuser: ALTER ROLE \"%s\" REPLICATION", conn->label, text, user);
+		rc = err_set(err, ERR_PRIVILEGE, "%s: %s; run as a superuser: ALTER ROLE \"%s\" REPLICATION",
+		             conn->label, text, user);
 	else if (strcmp(state, "42501") == 0)
-		rc = err_set(err, ERR_PRIVILEGE, "%s: %s; run as the owner: GRANT CONNECT ON DATABASE \"%s\" TO \"%s\"", conn->label, text, db, user);
+		rc = err_set(err, ERR_PRIVILEGE, "%s: %s; run as the owner: GRANT CONNECT ON DATABASE \"%s\" TO \"%s\"",
+		             conn->label, text, db, user);
 	else if (strcmp(state, "53300") == 0)
-		rc = err_set(err, ERR_CONNECT, "%s: %s; raise %s, or close other connections", conn->label, text, conn->replication ? "max_wal_senders (a restart is needed)" : "max_connections");
+		rc = err_set(err, ERR_CONNECT, "%s: %s; raise %s, or close other connections", conn->label, text,
+		             conn->replication ? "max_wal_senders (a restart is needed)" : "max_connections");
 	else
 		rc = err_set(err, ERR_CONNECT, "cannot connect to %s: %s, SQLSTATE %s", conn->label, text, state);
 	if (err)
@@ -130,24 +151,39 @@ static int connect_failed(struct pg_conn *conn, struct err *err)
 }
 
 /* Notices of the server are no diagnostics of ours; libpq would print them to standard error. */
-static void drop_notice(void *arg, const PGresult *result) { (void)arg; (void)result; }
+static void drop_notice(void *arg, const PGresult *result)
+{
+	(void)arg;
+	(void)result;
+}
 
 static int start(struct pg_conn *conn, const struct pg_conn_opts *opts, struct err *err)
 {
 	const char *keys[12], *values[12];
 	int n = 0;
 
-	/* dbname is expanded where it stands; what follows wins over it, so only what must win follows. Empty values count as not given. */
-	keys[n] = "fallback_application_name"; values[n++] = "tarn";
-	keys[n] = "keepalives_idle"; values[n++] = "30";
-	keys[n] = "keepalives_interval"; values[n++] = "10";
-	keys[n] = "keepalives_count"; values[n++] = "3";
-	keys[n] = "dbname"; values[n++] = opts->conninfo;
-	keys[n] = "password"; values[n++] = opts->password;
-	keys[n] = "keepalives"; values[n++] = "1";
-	keys[n] = "client_encoding"; values[n++] = "UTF8";
-	keys[n] = "replication"; values[n++] = opts->replication ? "database" : NULL;
-	keys[n] = NULL; values[n] = NULL;
+	/* dbname is expanded where it stands; what follows wins over it, so only what must win follows. Empty values
+	 * count as not given. */
+	keys[n] = "fallback_application_name";
+	values[n++] = "tarn";
+	keys[n] = "keepalives_idle";
+	values[n++] = "30";
+	keys[n] = "keepalives_interval";
+	values[n++] = "10";
+	keys[n] = "keepalives_count";
+	values[n++] = "3";
+	keys[n] = "dbname";
+	values[n++] = opts->conninfo;
+	keys[n] = "password";
+	values[n++] = opts->password;
+	keys[n] = "keepalives";
+	values[n++] = "1";
+	keys[n] = "client_encoding";
+	values[n++] = "UTF8";
+	keys[n] = "replication";
+	values[n++] = opts->replication ? "database" : NULL;
+	keys[n] = NULL;
+	values[n] = NULL;
 	conn->raw = PQconnectStartParams(keys, values, 1);
 	if (!conn->raw)
 		return err_nomem(err);
@@ -166,9 +202,12 @@ static int settle(struct pg_conn *conn, struct err *err)
 	PQsetErrorVerbosity(conn->raw, PQERRORS_DEFAULT);
 	make_label(conn);
 	if (strcmp(text_or(PQparameterStatus(conn->raw, "client_encoding"), ""), "UTF8") != 0)
-		return err_set(err, ERR_SOURCE_SETUP, "%s: the server did not accept client_encoding UTF8", conn->label);
+		return err_set(err, ERR_SOURCE_SETUP, "%s: the server did not accept client_encoding UTF8",
+		               conn->label);
 	if (PQserverVersion(conn->raw) < 100000)
-		return err_set(err, ERR_UNSUPPORTED, "%s: PostgreSQL %d.%d has no pgoutput; version 10 or later is needed", conn->label, PQserverVersion(conn->raw) / 10000, PQserverVersion(conn->raw) / 100 % 100);
+		return err_set(err, ERR_UNSUPPORTED,
+		               "%s: PostgreSQL %d.%d has no pgoutput; version 10 or later is needed", conn->label,
+		               PQserverVersion(conn->raw) / 10000, PQserverVersion(conn->raw) / 100 % 100);
 	if (pg_query(conn, pg_sql_session_pin, NULL, 0, &result, err))
 		return err_prefix(err, "pinning the session's settings");
 	pg_result_free(result);
@@ -176,7 +215,8 @@ static int settle(struct pg_conn *conn, struct err *err)
 	return conn->cancel ? ERR_OK : err_nomem(err);
 }
 
-/* libpq leaves connect_timeout to us, because the connection is made asynchronously: the caller's, else the string's own (or PGCONNECT_TIMEOUT's), else ours. */
+/* libpq leaves connect_timeout to us, because the connection is made asynchronously: the caller's, else the string's
+ * own (or PGCONNECT_TIMEOUT's), else ours. */
 static int timeout_of(const struct pg_conn *conn, const struct pg_conn_opts *opts)
 {
 	PQconninfoOption *options;
@@ -186,7 +226,8 @@ static int timeout_of(const struct pg_conn *conn, const struct pg_conn_opts *opt
 		return opts->connect_timeout_s;
 	options = PQconninfo(conn->raw);
 	for (PQconninfoOption *o = options; o && o->keyword; o++)
-		if (strcmp(o->keyword, "connect_timeout") == 0 && o->val && (!str_to_i64(str_of(o->val), &given) || given < 0 || given > 3600))
+		if (strcmp(o->keyword, "connect_timeout") == 0 && o->val &&
+		    (!str_to_i64(str_of(o->val), &given) || given < 0 || given > 3600))
 			given = 0;
 	PQconninfoFree(options);
 	return given > 0 ? (int)given : CONNECT_TIMEOUT_S;
@@ -246,10 +287,12 @@ int pg_conn_cancel(struct pg_conn *conn, struct err *err)
 /* struct pg_result is libpq's PGresult under our name. */
 static PGresult *result_raw(const struct pg_result *result) { return (PGresult *)(uintptr_t)result; }
 
-int pg_query(struct pg_conn *conn, const char *sql, const char *const *params, int n_params, struct pg_result **out, struct err *err)
+int pg_query(struct pg_conn *conn, const char *sql, const char *const *params, int n_params, struct pg_result **out,
+             struct err *err)
 {
 	/* Walsenders know the simple protocol only; without parameters both answer the same. */
-	PGresult *result = n_params ? PQexecParams(conn->raw, sql, n_params, NULL, params, NULL, NULL, 0) : PQexec(conn->raw, sql);
+	PGresult *result =
+		n_params ? PQexecParams(conn->raw, sql, n_params, NULL, params, NULL, NULL, 0) : PQexec(conn->raw, sql);
 	ExecStatusType status = PQresultStatus(result);
 	int rc;
 
@@ -270,6 +313,12 @@ int pg_query(struct pg_conn *conn, const char *sql, const char *const *params, i
 int pg_exec(struct pg_conn *conn, const char *sql, struct err *err) { return pg_query(conn, sql, NULL, 0, NULL, err); }
 
 int pg_result_rows(const struct pg_result *result) { return result ? PQntuples(result_raw(result)) : 0; }
-const char *pg_result_text(const struct pg_result *result, int row, int column) { return PQgetvalue(result_raw(result), row, column); }
-bool pg_result_null(const struct pg_result *result, int row, int column) { return PQgetisnull(result_raw(result), row, column); }
+const char *pg_result_text(const struct pg_result *result, int row, int column)
+{
+	return PQgetvalue(result_raw(result), row, column);
+}
+bool pg_result_null(const struct pg_result *result, int row, int column)
+{
+	return PQgetisnull(result_raw(result), row, column);
+}
 void pg_result_free(struct pg_result *result) { PQclear((PGresult *)result); }

@@ -5,15 +5,18 @@
 #include <string.h>
 
 /* Prefixes of SQLSTATE; the first that fits counts, so whole codes stand before their class. */
-static const struct { const char *state; int code; } classes[] = {
-	{ "57P01", ERR_LOST }, { "57P02", ERR_LOST }, { "57P03", ERR_LOST }, { "57014", ERR_CANCELLED },
-	{ "08P01", ERR_PROTOCOL }, { "08", ERR_LOST },
-	{ "28", ERR_AUTH }, { "42501", ERR_PRIVILEGE },
-	{ "42704", ERR_NOT_FOUND }, { "42P01", ERR_NOT_FOUND }, { "3D000", ERR_NOT_FOUND }, { "3F000", ERR_NOT_FOUND },
-	{ "42710", ERR_EXISTS }, { "42P07", ERR_EXISTS }, { "42P06", ERR_EXISTS },
-	{ "55006", ERR_SLOT }, { "55000", ERR_SOURCE_SETUP }, { "58P01", ERR_SLOT },
-	{ "53300", ERR_CONNECT }, { "53400", ERR_SLOT }, { "53", ERR_CONNECT },
-	{ "40", ERR_CONFLICT }, { "0A000", ERR_UNSUPPORTED },
+static const struct {
+	const char *state;
+	int code;
+} classes[] = {
+	{ "57P01", ERR_LOST },      { "57P02", ERR_LOST },         { "57P03", ERR_LOST },
+	{ "57014", ERR_CANCELLED }, { "08P01", ERR_PROTOCOL },     { "08", ERR_LOST },
+	{ "28", ERR_AUTH },         { "42501", ERR_PRIVILEGE },    { "42704", ERR_NOT_FOUND },
+	{ "42P01", ERR_NOT_FOUND }, { "3D000", ERR_NOT_FOUND },    { "3F000", ERR_NOT_FOUND },
+	{ "42710", ERR_EXISTS },    { "42P07", ERR_EXISTS },       { "42P06", ERR_EXISTS },
+	{ "55006", ERR_SLOT },      { "55000", ERR_SOURCE_SETUP }, { "58P01", ERR_SLOT },
+	{ "53300", ERR_CONNECT },   { "53400", ERR_SLOT },         { "53", ERR_CONNECT },
+	{ "40", ERR_CONFLICT },     { "0A000", ERR_UNSUPPORTED },
 };
 
 int pg_class_of(const char *sqlstate)
@@ -84,8 +87,12 @@ int pg_fail(struct pg_conn *conn, const PGresult *result, const char *what, stru
 		code = lost ? ERR_LOST : ERR_PROTOCOL;
 	else
 		code = pg_class_of(state);
-	err_set(err, code, "%s: %s: %s%s%s%s%s%s", conn->label, what, *text ? text : (lost ? "the server closed the connection" : "the server's answer is not one this statement has"),
-	        *hint_text ? " (hint: " : "", hint_text, *hint_text ? ")" : "", state ? ", SQLSTATE " : "", state ? state : "");
+	err_set(err, code, "%s: %s: %s%s%s%s%s%s", conn->label, what,
+	        *text ? text
+	              : (lost ? "the server closed the connection"
+	                      : "the server's answer is not one this statement has"),
+	        *hint_text ? " (hint: " : "", hint_text, *hint_text ? ")" : "", state ? ", SQLSTATE " : "",
+	        state ? state : "");
 	if (err && state)
 		snprintf(err->sqlstate, sizeof err->sqlstate, "%s", state);
 	return code;

@@ -5,7 +5,10 @@
 
 #include <libpq-fe.h>
 
-static bool is_uri(const char *s) { return str_starts(str_of(s), "postgresql://") || str_starts(str_of(s), "postgres://"); }
+static bool is_uri(const char *s)
+{
+	return str_starts(str_of(s), "postgresql://") || str_starts(str_of(s), "postgres://");
+}
 
 /* Without '=' and scheme libpq takes the whole as a database's name. */
 static bool is_name(const char *s) { return !strchr(s, '=') && !is_uri(s); }
@@ -17,20 +20,32 @@ int pg_conninfo_check(const char *conninfo, struct err *err)
 	int rc = ERR_OK;
 
 	if (is_name(conninfo))
-		return strpbrk(conninfo, ":/@") ? err_set(err, ERR_CONFIG, "the connection string is neither postgresql://USER@HOST:PORT/DATABASE nor 'host=... dbname=...'") : ERR_OK;
+		return strpbrk(conninfo, ":/@")
+		               ? err_set(err, ERR_CONFIG,
+		                         "the connection string is neither postgresql://USER@HOST:PORT/DATABASE nor 'host=... dbname=...'")
+		               : ERR_OK;
 	options = PQconninfoParse(conninfo, NULL);
 	if (!options)
-		return err_set(err, ERR_CONFIG, "the connection string cannot be read: write postgresql://USER@HOST:PORT/DATABASE (special characters percent-encoded) or 'host=... dbname=...' (values with blanks in single quotes)");
+		return err_set(
+			err, ERR_CONFIG,
+			"the connection string cannot be read: write postgresql://USER@HOST:PORT/DATABASE (special characters percent-encoded) or 'host=... dbname=...' (values with blanks in single quotes)");
 	for (PQconninfoOption *o = options; o->keyword; o++) {
 		/* An '@' or ':' of a password that is not encoded ends up here; showing the host would show part of it. */
-		if (o->val && (strcmp(o->keyword, "host") == 0 || strcmp(o->keyword, "port") == 0) && o->val[0] != '/' && strpbrk(o->val, "@ "))
-			rc = err_set(err, ERR_CONFIG, "the connection string's %s holds '@' or a blank: percent-encode special characters of user and password (%%40 for @), or give the password by password_env", o->keyword);
+		if (o->val && (strcmp(o->keyword, "host") == 0 || strcmp(o->keyword, "port") == 0) &&
+		    o->val[0] != '/' && strpbrk(o->val, "@ "))
+			rc = err_set(
+				err, ERR_CONFIG,
+				"the connection string's %s holds '@' or a blank: percent-encode special characters of user and password (%%40 for @), or give the password by password_env",
+				o->keyword);
 	}
 	PQconninfoFree(options);
 	return rc;
 }
 
-static bool secret(const char *keyword) { return strcmp(keyword, "password") == 0 || strcmp(keyword, "sslpassword") == 0; }
+static bool secret(const char *keyword)
+{
+	return strcmp(keyword, "password") == 0 || strcmp(keyword, "sslpassword") == 0;
+}
 
 /* key='value' with libpq's escapes; plain where it can be. */
 static void put_pair(struct wbuf *out, const char *key, const char *value)
@@ -54,7 +69,8 @@ static void put_encoded(struct wbuf *out, const char *value, const char *also)
 	for (; *value; value++) {
 		unsigned char c = (unsigned char)*value;
 
-		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("-._~", c) || strchr(also, c))
+		if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || strchr("-._~", c) ||
+		    strchr(also, c))
 			wbuf_put_u8(out, c);
 		else
 			wbuf_putf(out, "%%%02X", c);
@@ -72,7 +88,8 @@ static const char *value_of(const PQconninfoOption *options, const char *keyword
 /* One host goes into the URI's head; several, and sockets, into its query part, which libpq takes as well. */
 static void put_uri(struct wbuf *out, const PQconninfoOption *options)
 {
-	const char *user = value_of(options, "user"), *host = value_of(options, "host"), *port = value_of(options, "port"), *name = value_of(options, "dbname");
+	const char *user = value_of(options, "user"), *host = value_of(options, "host"),
+		   *port = value_of(options, "port"), *name = value_of(options, "dbname");
 	bool plain = *host && !strpbrk(host, ",/:");
 	char mark = '?';
 
@@ -88,7 +105,8 @@ static void put_uri(struct wbuf *out, const PQconninfoOption *options)
 	for (; options->keyword; options++) {
 		const char *key = options->keyword;
 
-		if (!options->val || secret(key) || strcmp(key, "user") == 0 || strcmp(key, "dbname") == 0 || (plain && (strcmp(key, "host") == 0 || strcmp(key, "port") == 0)))
+		if (!options->val || secret(key) || strcmp(key, "user") == 0 || strcmp(key, "dbname") == 0 ||
+		    (plain && (strcmp(key, "host") == 0 || strcmp(key, "port") == 0)))
 			continue;
 		wbuf_putf(out, "%c%s=", mark, key);
 		put_encoded(out, options->val, ",/:");

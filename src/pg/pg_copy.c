@@ -15,11 +15,11 @@
 struct pg_copy {
 	struct pg_conn *conn;
 	struct copy_parser parser;
-	uint8_t *as_text;       /* owned, parser.as_text */
-	char *message;          /* libpq's, the rest of the last CopyData; NULL: none */
+	uint8_t *as_text; /* owned, parser.as_text */
+	char *message;    /* libpq's, the rest of the last CopyData; NULL: none */
 	size_t n, at;
-	bool running;           /* the server is in COPY */
-	bool ended;             /* and has said that all is sent */
+	bool running; /* the server is in COPY */
+	bool ended;   /* and has said that all is sent */
 };
 
 int pg_snapshot_import(struct pg_conn *conn, const char *snapshot, struct err *err)
@@ -39,7 +39,10 @@ int pg_snapshot_import(struct pg_conn *conn, const char *snapshot, struct err *e
 	if (rc) {
 		/* 22023 (42704 in newer servers): no such snapshot */
 		if (rc == ERR_NOT_FOUND || (err && strcmp(err->sqlstate, "22023") == 0))
-			rc = err_set(err, ERR_NOT_FOUND, "%s: snapshot %s is gone: it lives only while the connection that exported it stays open and idle; begin the copy again", conn->label, snapshot);
+			rc = err_set(
+				err, ERR_NOT_FOUND,
+				"%s: snapshot %s is gone: it lives only while the connection that exported it stays open and idle; begin the copy again",
+				conn->label, snapshot);
 		if (pg_exec(conn, "ROLLBACK", NULL))
 			return rc; /* the connection is gone with its transaction */
 	}
@@ -63,22 +66,31 @@ static int compare_columns(struct pg_copy *copy, const struct relation *rel, str
 		if (now.generated)
 			continue;
 		if (!col)
-			rc = err_set(err, ERR_CONFLICT, "table %s.%s has a new column \"%s\"; its description has to be read again", rel->schema, rel->name, now.name);
-		else if (strcmp(col->name, now.name) != 0 || col->source_type != now.type.oid || col->typmod != now.type.typmod)
-			rc = err_set(err, ERR_CONFLICT, "table %s.%s changed: column %u is \"%s\" %s now, was \"%s\" %s; its description has to be read again", rel->schema, rel->name, at + 1u, now.name,
-			             now.type_name, col->name, col->source_type_name);
+			rc = err_set(err, ERR_CONFLICT,
+			             "table %s.%s has a new column \"%s\"; its description has to be read again",
+			             rel->schema, rel->name, now.name);
+		else if (strcmp(col->name, now.name) != 0 || col->source_type != now.type.oid ||
+		         col->typmod != now.type.typmod)
+			rc = err_set(
+				err, ERR_CONFLICT,
+				"table %s.%s changed: column %u is \"%s\" %s now, was \"%s\" %s; its description has to be read again",
+				rel->schema, rel->name, at + 1u, now.name, now.type_name, col->name,
+				col->source_type_name);
 		else
 			copy->as_text[at++] = !pg_type_binary_ok(&now.type);
 	}
 	if (!rc && at == 0)
 		rc = err_set(err, ERR_CONFLICT, "table %s.%s is not there any more", rel->schema, rel->name);
 	else if (!rc && at < rel->n_columns)
-		rc = err_set(err, ERR_CONFLICT, "table %s.%s: column \"%s\" is not there any more; its description has to be read again", rel->schema, rel->name, rel->columns[at].name);
+		rc = err_set(err, ERR_CONFLICT,
+		             "table %s.%s: column \"%s\" is not there any more; its description has to be read again",
+		             rel->schema, rel->name, rel->columns[at].name);
 	pg_result_free(columns);
 	return rc;
 }
 
-/* A column as its type's output function writes it, which is what the stream sends: format() calls it; a cast to text does not for every type ('10.0.0.1/32', 'true'). */
+/* A column as its type's output function writes it, which is what the stream sends: format() calls it; a cast to text
+ * does not for every type ('10.0.0.1/32', 'true'). */
 static void put_as_text(const char *column, struct wbuf *sql)
 {
 	wbuf_putz(sql, "CASE WHEN ");
@@ -130,7 +142,10 @@ static int begin_copy(struct pg_copy *copy, const struct relation *rel, struct e
 			char cause[1024];
 
 			str_copy(cause, sizeof cause, str_of(err ? err->text : ""));
-			rc = err_set(err, rc, "%s; run as its owner: GRANT SELECT ON \"%s\".\"%s\" TO \"%s\" (or give the role BYPASSRLS when row security is on)", cause, rel->schema, rel->name, PQuser(copy->conn->raw));
+			rc = err_set(
+				err, rc,
+				"%s; run as its owner: GRANT SELECT ON \"%s\".\"%s\" TO \"%s\" (or give the role BYPASSRLS when row security is on)",
+				cause, rel->schema, rel->name, PQuser(copy->conn->raw));
 		}
 	}
 	PQclear(result);
@@ -191,8 +206,9 @@ static int end_copy(struct pg_copy *copy, struct err *err)
 	return rc;
 }
 
-/* More bytes into libpq. The server sends by 8 KB, and waking this thread for each costs both sides as much as the rows themselves: when nothing is at hand the socket is left
- * to fill for a moment first, and only then waited for. `tries` counts the turns without a row. */
+/* More bytes into libpq. The server sends by 8 KB, and waking this thread for each costs both sides as much as the
+ * rows themselves: when nothing is at hand the socket is left to fill for a moment first, and only then waited for.
+ * `tries` counts the turns without a row. */
 static bool wait_for_rows(PGconn *raw, int tries)
 {
 	struct pollfd fd = { .fd = PQsocket(raw), .events = POLLIN };
@@ -222,7 +238,8 @@ int pg_copy_read(struct pg_copy *copy, struct batch *batch, bool *done, struct e
 
 	*done = copy->ended;
 	if (!copy->ended && !copy->running)
-		return err_set(err, ERR_LOST, "%s: the copy of %s.%s has failed before", copy->conn->label, copy->parser.rel->schema, copy->parser.rel->name);
+		return err_set(err, ERR_LOST, "%s: the copy of %s.%s has failed before", copy->conn->label,
+		               copy->parser.rel->schema, copy->parser.rel->name);
 	while (!copy->ended && batch->n < batch->cap) {
 		int n;
 

@@ -1,4 +1,5 @@
-/* src/pg/pg_copy_parse.c — tuples of a binary COPY into batch rows: the hot loop of a snapshot. Layout in pg_copy_int.h. */
+/* src/pg/pg_copy_parse.c — tuples of a binary COPY into batch rows: the hot loop of a snapshot. Layout in
+ * pg_copy_int.h. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +12,8 @@ static const char signature[11] = "PGCOPY\n\377\r\n";
 
 static int malformed(const struct copy_parser *p, const char *what, struct err *err)
 {
-	return err_set(err, ERR_PROTOCOL, "table %s.%s: COPY data in binary form is malformed: %s", p->rel->schema, p->rel->name, what);
+	return err_set(err, ERR_PROTOCOL, "table %s.%s: COPY data in binary form is malformed: %s", p->rel->schema,
+	               p->rel->name, what);
 }
 
 static int parse_header(struct copy_parser *p, struct rbuf *in, struct err *err)
@@ -28,8 +30,18 @@ static int parse_header(struct copy_parser *p, struct rbuf *in, struct err *err)
 	return ERR_OK;
 }
 
-static inline uint16_t get_u16(const uint8_t *p) { uint16_t v; memcpy(&v, p, 2); return __builtin_bswap16(v); }
-static inline uint32_t get_u32(const uint8_t *p) { uint32_t v; memcpy(&v, p, 4); return __builtin_bswap32(v); }
+static inline uint16_t get_u16(const uint8_t *p)
+{
+	uint16_t v;
+	memcpy(&v, p, 2);
+	return __builtin_bswap16(v);
+}
+static inline uint32_t get_u32(const uint8_t *p)
+{
+	uint32_t v;
+	memcpy(&v, p, 4);
+	return __builtin_bswap32(v);
+}
 
 /* The field at *at, bounded by end. False: it does not fit. */
 static inline bool next_field(const uint8_t **at, const uint8_t *end, uint8_t kind, struct datum *out)
@@ -51,10 +63,15 @@ static inline bool next_field(const uint8_t **at, const uint8_t *end, uint8_t ki
 	return true;
 }
 
-static inline uint8_t kind_of(const struct copy_parser *p, uint16_t column) { return p->as_text[column] ? DATUM_TEXT : DATUM_BINARY; }
+static inline uint8_t kind_of(const struct copy_parser *p, uint16_t column)
+{
+	return p->as_text[column] ? DATUM_TEXT : DATUM_BINARY;
+}
 
-/* "(id=17)" of the tuple at `tuple` for messages: key columns are put again, the row is not counted, so nothing of it stays. */
-static void key_text(const struct copy_parser *p, const uint8_t *tuple, const uint8_t *end, struct batch *batch, struct wbuf *out)
+/* "(id=17)" of the tuple at `tuple` for messages: key columns are put again, the row is not counted, so nothing of it
+ * stays. */
+static void key_text(const struct copy_parser *p, const uint8_t *tuple, const uint8_t *end, struct batch *batch,
+                     struct wbuf *out)
 {
 	for (uint16_t k = 0; k < p->rel->n_keys; k++) {
 		const uint8_t *at = tuple + 2;
@@ -65,14 +82,16 @@ static void key_text(const struct copy_parser *p, const uint8_t *tuple, const ui
 		for (uint16_t i = 0; i <= c && fits; i++)
 			fits = next_field(&at, end, kind_of(p, i), &datum);
 		wbuf_putf(out, "%s%s=", k ? ", " : "", p->rel->columns[c].name);
-		if (fits && !p->rel->columns[c].put(&p->rel->columns[c], &datum, batch, &batch->columns[c], batch->n, NULL))
+		if (fits &&
+		    !p->rel->columns[c].put(&p->rel->columns[c], &datum, batch, &batch->columns[c], batch->n, NULL))
 			column_text(&batch->columns[c], batch->n, out);
 		else
 			wbuf_putz(out, "?");
 	}
 }
 
-static int put_failed(const struct copy_parser *p, const uint8_t *tuple, const uint8_t *end, struct batch *batch, struct err *err)
+static int put_failed(const struct copy_parser *p, const uint8_t *tuple, const uint8_t *end, struct batch *batch,
+                      struct err *err)
 {
 	int rc = err ? err->code : ERR_VALUE;
 	struct wbuf key;
@@ -81,13 +100,15 @@ static int put_failed(const struct copy_parser *p, const uint8_t *tuple, const u
 		return rc;
 	wbuf_init(&key, 1024);
 	key_text(p, tuple, end, batch, &key);
-	err_prefix(err, "table %s.%s, row with key (%s)", p->rel->schema, p->rel->name, wbuf_failed(&key) ? "too long to show" : wbuf_cstr(&key));
+	err_prefix(err, "table %s.%s, row with key (%s)", p->rel->schema, p->rel->name,
+	           wbuf_failed(&key) ? "too long to show" : wbuf_cstr(&key));
 	wbuf_free(&key);
 	return rc;
 }
 
 /* One tuple into row batch->n. *at is behind it afterwards. */
-static int parse_tuple(const struct copy_parser *p, const uint8_t **at, const uint8_t *end, struct batch *batch, struct err *err)
+static int parse_tuple(const struct copy_parser *p, const uint8_t **at, const uint8_t *end, struct batch *batch,
+                       struct err *err)
 {
 	const struct relation *rel = p->rel;
 	const uint8_t *tuple = *at;
@@ -108,7 +129,8 @@ static int parse_tuple(const struct copy_parser *p, const uint8_t **at, const ui
 	return ERR_OK;
 }
 
-int copy_parse(struct copy_parser *parser, const uint8_t *message, size_t n, size_t *at, struct batch *batch, struct err *err)
+int copy_parse(struct copy_parser *parser, const uint8_t *message, size_t n, size_t *at, struct batch *batch,
+               struct err *err)
 {
 	const uint8_t *end = message + n, *p;
 	struct err own;

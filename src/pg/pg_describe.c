@@ -13,7 +13,7 @@
 
 struct pg_describer {
 	struct pg_conn_opts opts;
-	struct pg_conn *conn;      /* NULL: not open */
+	struct pg_conn *conn; /* NULL: not open */
 	bool binary;
 };
 
@@ -24,8 +24,8 @@ struct description {
 	const struct pgoutput_relcol *cols;
 	uint16_t n_cols;
 	struct str schema, name;
-	struct pg_result *types, *facts, *columns;  /* a row a column; a row or none; a row a present column */
-	int text_only;                              /* first column that a binary stream cannot carry, -1: none */
+	struct pg_result *types, *facts, *columns; /* a row a column; a row or none; a row a present column */
+	int text_only;                             /* first column that a binary stream cannot carry, -1: none */
 };
 
 struct pg_describer *pg_describer_open(const struct pg_conn_opts *opts, struct err *err)
@@ -70,13 +70,15 @@ static int look_up(struct pg_describer *d, struct description *q, struct err *er
 	if (!rc)
 		rc = wbuf_check(&typmods, err, "the list of types");
 	if (!rc)
-		rc = pg_query(d->conn, pg_sql_types_describe, (const char *[]){ wbuf_cstr(&oids), wbuf_cstr(&typmods) }, 2, &q->types, err);
+		rc = pg_query(d->conn, pg_sql_types_describe, (const char *[]){ wbuf_cstr(&oids), wbuf_cstr(&typmods) },
+		              2, &q->types, err);
 	if (!rc)
 		rc = pg_query(d->conn, pg_sql_tables_facts, (const char *[]){ oid, NULL }, 2, &q->facts, err);
 	if (!rc)
 		rc = pg_table_columns(d->conn, q->oid, &q->columns, err);
 	if (!rc && pg_result_rows(q->types) != q->n_cols)
-		rc = err_set(err, ERR_PROTOCOL, "%s: %d rows about the types of %u columns", pg_conn_label(d->conn), pg_result_rows(q->types), q->n_cols);
+		rc = err_set(err, ERR_PROTOCOL, "%s: %d rows about the types of %u columns", pg_conn_label(d->conn),
+		             pg_result_rows(q->types), q->n_cols);
 	wbuf_free(&oids);
 	wbuf_free(&typmods);
 	return rc;
@@ -123,12 +125,16 @@ static bool present_column(const struct description *q, const struct pgoutput_re
 	return false;
 }
 
-static int set_column(const struct pg_describer *d, struct description *q, struct relation *rel, uint16_t i, struct err *err)
+static int set_column(const struct pg_describer *d, struct description *q, struct relation *rel, uint16_t i,
+                      struct err *err)
 {
 	const struct pgoutput_relcol *col = &q->cols[i];
 	const char *kind = pg_result_text(q->types, i, 1);
-	struct pg_type_info info = { .oid = col->type_oid, .typmod = col->typmod, .typtype = kind[0], .elem_oid = (uint32_t)strtoul(pg_result_text(q->types, i, 2), NULL, 10),
-	                             .elem_typtype = pg_result_text(q->types, i, 3)[0] };
+	struct pg_type_info info = { .oid = col->type_oid,
+		                     .typmod = col->typmod,
+		                     .typtype = kind[0],
+		                     .elem_oid = (uint32_t)strtoul(pg_result_text(q->types, i, 2), NULL, 10),
+		                     .elem_typtype = pg_result_text(q->types, i, 3)[0] };
 	bool gone = !*kind && col->type_oid >= FIRST_USER_OID;
 	char type_name[128];
 	struct pg_column_facts now;
@@ -142,7 +148,8 @@ static int set_column(const struct pg_describer *d, struct description *q, struc
 		type = (struct type){ .kind = TYPE_NONE };
 	else if (d->binary && q->text_only < 0 && !pg_type_binary_ok(&info))
 		q->text_only = i;
-	if (relation_set_column(rel, i, col->name, type, col->type_oid, col->typmod, str_of(type_name), col->identity && q->identity == 'd', not_null))
+	if (relation_set_column(rel, i, col->name, type, col->type_oid, col->typmod, str_of(type_name),
+	                        col->identity && q->identity == 'd', not_null))
 		return err_nomem(err);
 	return ERR_OK;
 }
@@ -178,7 +185,11 @@ static int set_keys(const struct description *q, struct relation *rel, struct er
 
 static int judge(const struct description *q, struct relation *rel, struct err *err)
 {
-	struct pg_table_facts facts = { .schema = rel->schema, .name = rel->name, .kind = 'r', .persistence = 'p', .identity = q->identity };
+	struct pg_table_facts facts = { .schema = rel->schema,
+		                        .name = rel->name,
+		                        .kind = 'r',
+		                        .persistence = 'p',
+		                        .identity = q->identity };
 	const char *generated = NULL;
 	struct pg_column_facts now;
 	int rc;
@@ -197,9 +208,16 @@ static int judge(const struct description *q, struct relation *rel, struct err *
 	return rc ? rc : pg_columns_judge(rel, err);
 }
 
-int pg_describe(void *ctx, uint32_t oid, char replica_identity, const struct pgoutput_relcol *cols, uint16_t n_cols, struct str schema, struct str name, struct relation **out, struct err *err)
+int pg_describe(void *ctx, uint32_t oid, char replica_identity, const struct pgoutput_relcol *cols, uint16_t n_cols,
+                struct str schema, struct str name, struct relation **out, struct err *err)
 {
-	struct description q = { .oid = oid, .identity = replica_identity, .cols = cols, .n_cols = n_cols, .schema = schema, .name = name, .text_only = -1 };
+	struct description q = { .oid = oid,
+		                 .identity = replica_identity,
+		                 .cols = cols,
+		                 .n_cols = n_cols,
+		                 .schema = schema,
+		                 .name = name,
+		                 .text_only = -1 };
 	struct pg_describer *d = ctx;
 	struct relation *rel = NULL;
 	int rc = ask(d, &q, err);
@@ -216,8 +234,11 @@ int pg_describe(void *ctx, uint32_t oid, char replica_identity, const struct pgo
 	if (!rc)
 		rc = judge(&q, rel, err);
 	if (!rc && !rel->unsupported && q.text_only >= 0)
-		rc = err_set(err, ERR_CONFLICT, "table %s.%s: column \"%s\" of type %s has no exact binary form; the stream has to be read in text form", rel->schema, rel->name,
-		             rel->columns[q.text_only].name, rel->columns[q.text_only].source_type_name);
+		rc = err_set(
+			err, ERR_CONFLICT,
+			"table %s.%s: column \"%s\" of type %s has no exact binary form; the stream has to be read in text form",
+			rel->schema, rel->name, rel->columns[q.text_only].name,
+			rel->columns[q.text_only].source_type_name);
 	forget(&q);
 	if (rc) {
 		relation_unref(rel);

@@ -1,4 +1,5 @@
-/* src/pg/pg_load.h — COPY into a table in text form: how `tarn generate` fills its tables. One load at a time on a connection. */
+/* src/pg/pg_load.h — COPY into a table in text form: how `tarn generate` fills its tables. One load at a time on a
+ * connection. */
 #ifndef TARN_PG_PG_LOAD_H
 #define TARN_PG_PG_LOAD_H
 

@@ -9,7 +9,8 @@
 
 static bool yes(const struct pg_result *r, int row, int column) { return pg_result_text(r, row, column)[0] == 't'; }
 
-/* "ONLY s.t, ONLY s.u": those not yet published (all: every one). Without ONLY the server would add inheritance children too. Returns how many. */
+/* "ONLY s.t, ONLY s.u": those not yet published (all: every one). Without ONLY the server would add inheritance
+ * children too. Returns how many. */
 static size_t put_tables(struct wbuf *w, const struct pg_tables *tables, bool all)
 {
 	size_t n = 0;
@@ -28,25 +29,31 @@ static size_t put_tables(struct wbuf *w, const struct pg_tables *tables, bool al
 }
 
 /* Runs the statement, or says that somebody has to. */
-static int mend(struct pg_conn *conn, const char *publication, const char *problem, struct wbuf *sql, bool may, struct err *err)
+static int mend(struct pg_conn *conn, const char *publication, const char *problem, struct wbuf *sql, bool may,
+                struct err *err)
 {
 	int rc = wbuf_check(sql, err, "the publication's statement");
 
 	if (rc)
 		return rc;
 	if (!may)
-		return err_set(err, ERR_SOURCE_SETUP, "%s: publication \"%s\" %s; run: %s", pg_conn_label(conn), publication, problem, wbuf_cstr(sql));
+		return err_set(err, ERR_SOURCE_SETUP, "%s: publication \"%s\" %s; run: %s", pg_conn_label(conn),
+		               publication, problem, wbuf_cstr(sql));
 	rc = pg_exec(conn, wbuf_cstr(sql), err);
 	if (rc == ERR_PRIVILEGE) {
 		char cause[600];
 
 		str_copy(cause, sizeof cause, str_of(err ? err->text : ""));
-		rc = err_set(err, ERR_PRIVILEGE, "%s; publication \"%s\" %s; run as the owner of the tables (with CREATE on the database) or a superuser: %s", cause, publication, problem, wbuf_cstr(sql));
+		rc = err_set(
+			err, ERR_PRIVILEGE,
+			"%s; publication \"%s\" %s; run as the owner of the tables (with CREATE on the database) or a superuser: %s",
+			cause, publication, problem, wbuf_cstr(sql));
 	}
 	return rc;
 }
 
-static int create(struct pg_conn *conn, const char *publication, const struct pg_tables *tables, bool may, struct err *err)
+static int create(struct pg_conn *conn, const char *publication, const struct pg_tables *tables, bool may,
+                  struct err *err)
 {
 	struct wbuf sql, list;
 	int rc;
@@ -67,12 +74,17 @@ static int create(struct pg_conn *conn, const char *publication, const struct pg
 	return rc;
 }
 
-static int check_operations(struct pg_conn *conn, const char *publication, const struct pg_result *facts, struct err *err)
+static int check_operations(struct pg_conn *conn, const char *publication, const struct pg_result *facts,
+                            struct err *err)
 {
 	if (yes(facts, 0, 1) && yes(facts, 0, 2) && yes(facts, 0, 3) && yes(facts, 0, 4))
 		return ERR_OK;
-	return err_set(err, ERR_UNSUPPORTED, "%s: publication \"%s\" does not publish%s%s%s%s; run: ALTER PUBLICATION \"%s\" SET (publish = 'insert, update, delete, truncate'), then copy its tables again", pg_conn_label(conn), publication,
-	               yes(facts, 0, 1) ? "" : " inserts", yes(facts, 0, 2) ? "" : " updates", yes(facts, 0, 3) ? "" : " deletes", yes(facts, 0, 4) ? "" : " truncates", publication);
+	return err_set(
+		err, ERR_UNSUPPORTED,
+		"%s: publication \"%s\" does not publish%s%s%s%s; run: ALTER PUBLICATION \"%s\" SET (publish = 'insert, update, delete, truncate'), then copy its tables again",
+		pg_conn_label(conn), publication, yes(facts, 0, 1) ? "" : " inserts",
+		yes(facts, 0, 2) ? "" : " updates", yes(facts, 0, 3) ? "" : " deletes",
+		yes(facts, 0, 4) ? "" : " truncates", publication);
 }
 
 static int check_limits(struct pg_conn *conn, const char *publication, const struct pg_tables *tables, struct err *err)
@@ -87,15 +99,20 @@ static int check_limits(struct pg_conn *conn, const char *publication, const str
 			const struct relation *rel = tables->tables[i].rel;
 
 			if (rel->id == oid && !rel->unsupported)
-				rc = err_set(err, ERR_UNSUPPORTED, "%s: publication \"%s\" has a %s on %s.%s, so the lake would miss some of it; run: ALTER PUBLICATION \"%s\" DROP TABLE ONLY \"%s\".\"%s\" and start again (the table is added whole)",
-				             pg_conn_label(conn), publication, yes(limits, row, 1) ? "row filter" : "column list", rel->schema, rel->name, publication, rel->schema, rel->name);
+				rc = err_set(
+					err, ERR_UNSUPPORTED,
+					"%s: publication \"%s\" has a %s on %s.%s, so the lake would miss some of it; run: ALTER PUBLICATION \"%s\" DROP TABLE ONLY \"%s\".\"%s\" and start again (the table is added whole)",
+					pg_conn_label(conn), publication,
+					yes(limits, row, 1) ? "row filter" : "column list", rel->schema, rel->name,
+					publication, rel->schema, rel->name);
 		}
 	}
 	pg_result_free(limits);
 	return rc;
 }
 
-static int add_missing(struct pg_conn *conn, const char *publication, const struct pg_tables *tables, bool may, struct err *err)
+static int add_missing(struct pg_conn *conn, const char *publication, const struct pg_tables *tables, bool may,
+                       struct err *err)
 {
 	struct wbuf sql;
 	int rc = ERR_OK;
@@ -111,7 +128,8 @@ static int add_missing(struct pg_conn *conn, const char *publication, const stru
 }
 
 /* The caller looked for tables under some publication; whether they are in this one is asked afresh. */
-static int refresh_published(struct pg_conn *conn, const char *publication, const struct pg_tables *tables, struct err *err)
+static int refresh_published(struct pg_conn *conn, const char *publication, const struct pg_tables *tables,
+                             struct err *err)
 {
 	struct pg_result *facts = NULL;
 	struct wbuf oids;
@@ -123,7 +141,8 @@ static int refresh_published(struct pg_conn *conn, const char *publication, cons
 	wbuf_putz(&oids, tables->n ? "}" : "{}");
 	rc = wbuf_check(&oids, err, "the list of tables");
 	if (!rc)
-		rc = pg_query(conn, pg_sql_tables_facts, (const char *[]){ wbuf_cstr(&oids), publication }, 2, &facts, err);
+		rc = pg_query(conn, pg_sql_tables_facts, (const char *[]){ wbuf_cstr(&oids), publication }, 2, &facts,
+		              err);
 	for (size_t i = 0; !rc && i < tables->n; i++) {
 		struct pg_table *t = &tables->tables[i];
 
@@ -137,7 +156,8 @@ static int refresh_published(struct pg_conn *conn, const char *publication, cons
 	return rc;
 }
 
-int pg_publication_ensure(struct pg_conn *conn, const char *publication, const struct pg_tables *tables, bool create_it, struct err *err)
+int pg_publication_ensure(struct pg_conn *conn, const char *publication, const struct pg_tables *tables, bool create_it,
+                          struct err *err)
 {
 	struct pg_result *facts = NULL;
 	int rc = pg_query(conn, pg_sql_publication_facts, (const char *[]){ publication }, 1, &facts, err);

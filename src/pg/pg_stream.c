@@ -42,9 +42,13 @@ static int check_names(const struct pg_stream_opts *opts, struct err *err)
 	size_t n = opts->slot ? strspn(opts->slot, "abcdefghijklmnopqrstuvwxyz0123456789_") : 0;
 
 	if (n == 0 || n > 63 || opts->slot[n])
-		return err_set(err, ERR_CONFIG, "replication slot name \"%s\": one to 63 lower case letters, digits and underscores are allowed", opts->slot ? opts->slot : "");
+		return err_set(
+			err, ERR_CONFIG,
+			"replication slot name \"%s\": one to 63 lower case letters, digits and underscores are allowed",
+			opts->slot ? opts->slot : "");
 	if (!opts->publication || !*opts->publication || strlen(opts->publication) > 63)
-		return err_set(err, ERR_CONFIG, "publication name \"%s\": one to 63 bytes are allowed", opts->publication ? opts->publication : "");
+		return err_set(err, ERR_CONFIG, "publication name \"%s\": one to 63 bytes are allowed",
+		               opts->publication ? opts->publication : "");
 	return 0;
 }
 
@@ -66,13 +70,16 @@ static int stream_new(struct pg_stream **out, const struct pg_stream_opts *opts,
 	return 0;
 }
 
-/* The server cuts a session that says nothing for wal_sender_timeout (0: never). The extended query protocol does not exist on a walsender. */
+/* The server cuts a session that says nothing for wal_sender_timeout (0: never). The extended query protocol does not
+ * exist on a walsender. */
 static int read_timeouts(struct pg_stream *stream, struct err *err)
 {
-	PGresult *result = PQexec(stream->conn->raw, "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'");
+	PGresult *result = PQexec(stream->conn->raw,
+	                          "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout'");
 	int64_t timeout_ms = -1;
 
-	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1 || !str_to_i64(str_of(PQgetvalue(result, 0, 0)), &timeout_ms) || timeout_ms < 0) {
+	if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1 ||
+	    !str_to_i64(str_of(PQgetvalue(result, 0, 0)), &timeout_ms) || timeout_ms < 0) {
 		pg_fail(stream->conn, result, "reading wal_sender_timeout", err);
 		PQclear(result);
 		return err->code;
@@ -93,7 +100,8 @@ static void write_command(const struct pg_stream *stream, const struct pg_stream
 
 	wbuf_init(&names, 1024);
 	wbuf_put_sql_ident(&names, str_of(opts->publication));
-	wbuf_putf(out, "START_REPLICATION SLOT \"%s\" LOGICAL %s (proto_version '1', publication_names ", opts->slot, lsn_text(opts->start_lsn, lsn));
+	wbuf_putf(out, "START_REPLICATION SLOT \"%s\" LOGICAL %s (proto_version '1', publication_names ", opts->slot,
+	          lsn_text(opts->start_lsn, lsn));
 	wbuf_put_sql_literal(out, wbuf_str(&names));
 	if (opts->binary && pg_conn_server_version(stream->conn) >= BINARY_SINCE_VERSION)
 		wbuf_putz(out, ", binary 'true'");
@@ -156,7 +164,8 @@ int pg_stream_read(struct pg_stream *stream, struct pg_chunk **out, int64_t time
 	if (result != QUEUE_CLOSED)
 		return 0;
 	if (stream->end_err.code == 0)
-		return err_set(err, ERR_LOST, "%s: the replication stream of slot \"%s\" was stopped", pg_conn_label(stream->conn), stream->slot);
+		return err_set(err, ERR_LOST, "%s: the replication stream of slot \"%s\" was stopped",
+		               pg_conn_label(stream->conn), stream->slot);
 	if (err)
 		*err = stream->end_err;
 	return stream->end_err.code;

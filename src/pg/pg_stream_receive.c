@@ -1,11 +1,14 @@
-/* src/pg/pg_stream_receive.c — the receiver thread: CopyData into chunks, chunks into the queue, status to the server, whatever the consumer does.
+/* src/pg/pg_stream_receive.c — the receiver thread: CopyData into chunks, chunks into the queue, status to the
+ * server, whatever the consumer does.
  *
- * Rules (pg-cdc 1.5): a status goes out every status_interval, at once when the server asks, soon after the consumer confirmed more, and once more at the
- * end. It carries written = received and flushed = applied = confirmed. A full queue stops the reading, never the status: the server keeps a session that
- * is heard of, and TCP holds back what it would send.
+ * Rules (pg-cdc 1.5): a status goes out every status_interval, at once when the server asks, soon after the consumer
+ * confirmed more, and once more at the end. It carries written = received and flushed = applied = confirmed. A full
+ * queue stops the reading, never the status: the server keeps a session that is heard of, and TCP holds back what it
+ * would send.
  *
- * How it ends: the server's error or end of COPY; a closed socket (PQconsumeInput answers 0: after wal_sender_timeout the server closes without a word, and
- * PQgetCopyData would go on answering 0 for ever); silence for silence_max (before, a status asks the server for a sign of life); or pg_stream_stop. */
+ * How it ends: the server's error or end of COPY; a closed socket (PQconsumeInput answers 0: after wal_sender_timeout
+ * the server closes without a word, and PQgetCopyData would go on answering 0 for ever); silence for silence_max
+ * (before, a status asks the server for a sign of life); or pg_stream_stop. */
 #include "pg/pg_stream_int.h"
 
 #include <stdio.h>
@@ -14,11 +17,11 @@
 #include "base/mem.h"
 #include "base/rbuf.h"
 
-#define CHUNK_BYTES ((size_t)256 << 10)   /* a chunk is pushed when it has this much or nothing more is at hand */
+#define CHUNK_BYTES ((size_t)256 << 10) /* a chunk is pushed when it has this much or nothing more is at hand */
 #define CHUNK_CAP_MIN ((size_t)8 << 10)
-#define CONFIRM_DELAY_US INT64_C(100000)  /* at most ten confirmations a second */
+#define CONFIRM_DELAY_US INT64_C(100000) /* at most ten confirmations a second */
 #define ROUNDS_MAX 64
-#define NAP_TURNS 16                      /* that many turns, each this soon after the one before, are a load */
+#define NAP_TURNS 16 /* that many turns, each this soon after the one before, are a load */
 #define NAP_CLOSE_US 3000
 #define NAP_MS 1
 #define CLOSE_WAIT_US INT64_C(2000000)
@@ -32,15 +35,20 @@ int pg_stream_fail(struct pg_stream *stream, const PGresult *result, bool starti
 {
 	char what[160];
 
-	snprintf(what, sizeof what, "%s replication from slot \"%s\"", starting ? "starting" : "streaming", stream->slot);
+	snprintf(what, sizeof what, "%s replication from slot \"%s\"", starting ? "starting" : "streaming",
+	         stream->slot);
 	pg_fail(stream->conn, result, what, err);
 	if (!strcmp(err->sqlstate, "42704")) {
-		/* START_REPLICATION looks the slot up, the first decoded change the publication, as it was at that point of the WAL */
+		/* START_REPLICATION looks the slot up, the first decoded change the publication, as it was at that
+		 * point of the WAL */
 		if (starting)
 			err->code = ERR_SLOT;
 		else {
 			err->code = ERR_SOURCE_SETUP;
-			err_prefix(err, "publication \"%s\" did not exist at the position being decoded; create it before the slot, then drop the slot and copy the tables again", stream->publication);
+			err_prefix(
+				err,
+				"publication \"%s\" did not exist at the position being decoded; create it before the slot, then drop the slot and copy the tables again",
+				stream->publication);
 		}
 	} else if (!strcmp(err->sqlstate, "55000")) {
 		err->code = ERR_SLOT;
@@ -56,7 +64,8 @@ int pg_stream_fail(struct pg_stream *stream, const PGresult *result, bool starti
 
 static enum turn lost(struct pg_stream *stream, const char *why)
 {
-	err_set(&stream->end_err, ERR_LOST, "%s: the replication stream of slot \"%s\" broke: %s", pg_conn_label(stream->conn), stream->slot, why);
+	err_set(&stream->end_err, ERR_LOST, "%s: the replication stream of slot \"%s\" broke: %s",
+	        pg_conn_label(stream->conn), stream->slot, why);
 	return TURN_END;
 }
 
@@ -178,7 +187,8 @@ static enum turn push_chunk(struct pg_stream *stream)
 	stream->chunk_cap_next = chunk->n > CHUNK_BYTES / 2 ? CHUNK_BYTES + CHUNK_BYTES / 4 : CHUNK_CAP_MIN;
 	chunk->wal_end = stream->wal_end;
 	atomic_store(&stream->received, stream->wal_end);
-	while ((result = queue_push(stream->queue, chunk, chunk->cap + sizeof *chunk, waited ? CONFIRM_DELAY_US : 0)) == QUEUE_TIMEOUT) {
+	while ((result = queue_push(stream->queue, chunk, chunk->cap + sizeof *chunk, waited ? CONFIRM_DELAY_US : 0)) ==
+	       QUEUE_TIMEOUT) {
 		waited = true;
 		if (status_if_due(stream) == TURN_END)
 			break;
@@ -256,8 +266,9 @@ static enum turn take_frames(struct pg_stream *stream)
 	return n < 0 ? lost_link(stream) : TURN_GO_ON;
 }
 
-/* Reads until the socket has no more, so that a chunk holds much. TLS keeps decrypted bytes that poll does not know of: a record (16 KiB) is surely read
- * when three calls brought no frame. ROUNDS_MAX bounds how long a trickle may keep the consumer waiting. */
+/* Reads until the socket has no more, so that a chunk holds much. TLS keeps decrypted bytes that poll does not know
+ * of: a record (16 KiB) is surely read when three calls brought no frame. ROUNDS_MAX bounds how long a trickle may
+ * keep the consumer waiting. */
 static enum turn read_at_hand(struct pg_stream *stream)
 {
 	int idle_max = PQsslInUse(stream->conn->raw) ? 3 : 1;
@@ -289,7 +300,8 @@ static enum turn sleep_until_needed(struct pg_stream *stream)
 
 	atomic_store(&stream->sleeping, true);
 	now = env_mono_us();
-	wait_us = status_due(stream) - now; /* after sleeping was set: a confirm before it is seen here, one after it wakes */
+	/* after sleeping was set: a confirm before it is seen here, one after it wakes */
+	wait_us = status_due(stream) - now;
 	if (atomic_load(&stream->confirmed) > atomic_load(&stream->sent))
 		atomic_store(&stream->sleeping, false); /* the wake-up time is set: more confirms change nothing */
 	if (atomic_load(&stream->stopping) || wait_us < 0)
@@ -307,7 +319,8 @@ static enum turn sleep_until_needed(struct pg_stream *stream)
 	if (now - stream->heard_at_us > stream->silence_max_us) {
 		char why[80];
 
-		snprintf(why, sizeof why, "nothing was heard of the server for %d seconds", (int)(stream->silence_max_us / 1000000));
+		snprintf(why, sizeof why, "nothing was heard of the server for %d seconds",
+		         (int)(stream->silence_max_us / 1000000));
 		return lost(stream, why);
 	}
 	if (stream->unflushed && flush_out(stream) == TURN_END)
@@ -315,8 +328,9 @@ static enum turn sleep_until_needed(struct pg_stream *stream)
 	return status_if_due(stream);
 }
 
-/* The server sends every message by itself, so under load the socket would wake us for each few rows, and each wake-up costs as much as tens of rows. When turns
- * follow one another closely for a while (a short transaction never does that), the socket's buffer is left to fill for a millisecond. */
+/* The server sends every message by itself, so under load the socket would wake us for each few rows, and each
+ * wake-up costs as much as tens of rows. When turns follow one another closely for a while (a short transaction never
+ * does that), the socket's buffer is left to fill for a millisecond. */
 static enum turn nap_under_load(struct pg_stream *stream)
 {
 	struct pollfd fd = { .fd = stream->wake_fd, .events = POLLIN };
@@ -349,7 +363,8 @@ static void wait_socket(struct pg_stream *stream, short events, int64_t until)
 	(void)env_poll(&fd, 1, left > 0 ? (int)(left / 1000) + 1 : 0);
 }
 
-/* Last status and end of COPY; then what the server still sends is thrown away until it has ended too, so that the slot is free when we return. */
+/* Last status and end of COPY; then what the server still sends is thrown away until it has ended too, so that the
+ * slot is free when we return. */
 static void say_goodbye(struct pg_stream *stream)
 {
 	PGconn *raw = stream->conn->raw;

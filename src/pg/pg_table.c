@@ -1,4 +1,5 @@
-/* src/pg/pg_table.c — one table of the catalog as a relation, and the sentences that say why a table cannot be captured. */
+/* src/pg/pg_table.c — one table of the catalog as a relation, and the sentences that say why a table cannot be
+ * captured. */
 #include "pg/pg_catalog.h"
 #include "pg/pg_table_int.h"
 
@@ -18,8 +19,11 @@ void pg_column_facts(const struct pg_result *columns, int row, struct pg_column_
 {
 	*out = (struct pg_column_facts){
 		.name = pg_result_text(columns, row, 1),
-		.type = { .oid = to_u32(pg_result_text(columns, row, 2)), .typmod = (int32_t)strtol(pg_result_text(columns, row, 3), NULL, 10),
-		          .typtype = pg_result_text(columns, row, 7)[0], .elem_oid = to_u32(pg_result_text(columns, row, 8)), .elem_typtype = pg_result_text(columns, row, 9)[0] },
+		.type = { .oid = to_u32(pg_result_text(columns, row, 2)),
+		          .typmod = (int32_t)strtol(pg_result_text(columns, row, 3), NULL, 10),
+		          .typtype = pg_result_text(columns, row, 7)[0],
+		          .elem_oid = to_u32(pg_result_text(columns, row, 8)),
+		          .elem_typtype = pg_result_text(columns, row, 9)[0] },
 		.type_name = pg_result_text(columns, row, 4),
 		.not_null = to_bool(pg_result_text(columns, row, 5)),
 		.generated = to_bool(pg_result_text(columns, row, 6)),
@@ -54,26 +58,48 @@ int pg_table_judge(struct relation *rel, const struct pg_table_facts *facts, con
 
 	quoted(facts, table, sizeof table);
 	if (facts->kind == 'p')
-		snprintf(why, sizeof why, "it is a partitioned table, and partitions are not captured; leave it out of tables:");
+		snprintf(why, sizeof why,
+		         "it is a partitioned table, and partitions are not captured; leave it out of tables:");
 	else if (facts->partition)
-		snprintf(why, sizeof why, "it is a partition of another table, and partitions are not captured; leave it out of tables:");
+		snprintf(
+			why, sizeof why,
+			"it is a partition of another table, and partitions are not captured; leave it out of tables:");
 	else if (facts->kind != 'r')
 		snprintf(why, sizeof why, "it is not an ordinary table; leave it out of tables:");
 	else if (facts->persistence == 'u')
-		snprintf(why, sizeof why, "it is unlogged, so its changes are not in the write-ahead log; run ALTER TABLE %s SET LOGGED, or leave it out of tables:", table);
+		snprintf(
+			why, sizeof why,
+			"it is unlogged, so its changes are not in the write-ahead log; run ALTER TABLE %s SET LOGGED, or leave it out of tables:",
+			table);
 	else if (facts->identity == 'f')
-		snprintf(why, sizeof why, "its replica identity is FULL, and changes are keyed by the primary key; run ALTER TABLE %s REPLICA IDENTITY DEFAULT, or leave it out of tables:", table);
+		snprintf(
+			why, sizeof why,
+			"its replica identity is FULL, and changes are keyed by the primary key; run ALTER TABLE %s REPLICA IDENTITY DEFAULT, or leave it out of tables:",
+			table);
 	else if (facts->identity == 'n')
-		snprintf(why, sizeof why, "its replica identity is NOTHING, so updates and deletes do not say which row they mean; run ALTER TABLE %s REPLICA IDENTITY DEFAULT, or leave it out of tables:", table);
+		snprintf(
+			why, sizeof why,
+			"its replica identity is NOTHING, so updates and deletes do not say which row they mean; run ALTER TABLE %s REPLICA IDENTITY DEFAULT, or leave it out of tables:",
+			table);
 	else if (facts->identity == 'i')
-		snprintf(why, sizeof why, "its replica identity is an index other than the primary key; run ALTER TABLE %s REPLICA IDENTITY DEFAULT, or leave it out of tables:", table);
+		snprintf(
+			why, sizeof why,
+			"its replica identity is an index other than the primary key; run ALTER TABLE %s REPLICA IDENTITY DEFAULT, or leave it out of tables:",
+			table);
 	else if (rel->n_keys == 0)
-		snprintf(why, sizeof why, "it has no primary key (a deferrable one does not count); give it one: ALTER TABLE %s ADD PRIMARY KEY (...), or leave it out of tables:", table);
+		snprintf(
+			why, sizeof why,
+			"it has no primary key (a deferrable one does not count); give it one: ALTER TABLE %s ADD PRIMARY KEY (...), or leave it out of tables:",
+			table);
 	else if (generated)
-		snprintf(why, sizeof why, "its generated column \"%s\" is missing from the change stream; run ALTER TABLE %s ALTER COLUMN \"%s\" DROP EXPRESSION and fill it otherwise, or leave the table out of tables:",
-		         generated, table, generated);
+		snprintf(
+			why, sizeof why,
+			"its generated column \"%s\" is missing from the change stream; run ALTER TABLE %s ALTER COLUMN \"%s\" DROP EXPRESSION and fill it otherwise, or leave the table out of tables:",
+			generated, table, generated);
 	else if (facts->rows_hidden)
-		snprintf(why, sizeof why, "row security hides rows of it from the role that copies it; run ALTER ROLE ... BYPASSRLS for that role, or leave it out of tables:");
+		snprintf(
+			why, sizeof why,
+			"row security hides rows of it from the role that copies it; run ALTER ROLE ... BYPASSRLS for that role, or leave it out of tables:");
 	if (*why && relation_set_unsupported(rel, why))
 		return err_nomem(err);
 	return ERR_OK;
@@ -86,7 +112,9 @@ int pg_columns_judge(struct relation *rel, struct err *err)
 
 		if (rel->columns[i].type.kind != TYPE_NONE)
 			continue;
-		snprintf(why, sizeof why, "its column \"%s\" has type %s, which has no form in the lake; leave the table out of tables:", rel->columns[i].name, rel->columns[i].source_type_name);
+		snprintf(why, sizeof why,
+		         "its column \"%s\" has type %s, which has no form in the lake; leave the table out of tables:",
+		         rel->columns[i].name, rel->columns[i].source_type_name);
 		if (relation_set_unsupported(rel, why))
 			return err_nomem(err);
 	}
@@ -96,7 +124,8 @@ int pg_columns_judge(struct relation *rel, struct err *err)
 #define NOT_A_KEY UINT16_MAX
 
 /* Fills rel's columns; keys[] (n entries) gets the indexes of the key columns in the primary key's order. */
-static int fill_columns(struct relation *rel, const struct pg_result *columns, int first, int n, uint16_t *keys, uint16_t *n_keys, bool *binary_ok, struct err *err)
+static int fill_columns(struct relation *rel, const struct pg_result *columns, int first, int n, uint16_t *keys,
+                        uint16_t *n_keys, bool *binary_ok, struct err *err)
 {
 	uint16_t at = 0;
 
@@ -111,11 +140,15 @@ static int fill_columns(struct relation *rel, const struct pg_result *columns, i
 			continue;
 		if (c.key_place) {
 			if (c.key_place > n)
-				return err_set(err, ERR_PROTOCOL, "table %s.%s: column \"%s\" has place %u in a primary key of fewer columns", rel->schema, rel->name, c.name, c.key_place);
+				return err_set(
+					err, ERR_PROTOCOL,
+					"table %s.%s: column \"%s\" has place %u in a primary key of fewer columns",
+					rel->schema, rel->name, c.name, c.key_place);
 			keys[c.key_place - 1] = at;
 		}
 		*binary_ok = *binary_ok && pg_type_binary_ok(&c.type);
-		if (relation_set_column(rel, at, str_of(c.name), pg_type_map(&c.type), c.type.oid, c.type.typmod, str_of(c.type_name), c.key_place > 0, c.not_null || c.key_place > 0))
+		if (relation_set_column(rel, at, str_of(c.name), pg_type_map(&c.type), c.type.oid, c.type.typmod,
+		                        str_of(c.type_name), c.key_place > 0, c.not_null || c.key_place > 0))
 			return err_nomem(err);
 		at++;
 	}
@@ -125,7 +158,8 @@ static int fill_columns(struct relation *rel, const struct pg_result *columns, i
 	return ERR_OK;
 }
 
-int pg_table_relation(uint32_t oid, const struct pg_table_facts *facts, const struct pg_result *columns, int first, int n, struct relation **out, bool *binary_ok, struct err *err)
+int pg_table_relation(uint32_t oid, const struct pg_table_facts *facts, const struct pg_result *columns, int first,
+                      int n, struct relation **out, bool *binary_ok, struct err *err)
 {
 	const char *generated = NULL;
 	struct relation *rel = NULL;
@@ -134,7 +168,8 @@ int pg_table_relation(uint32_t oid, const struct pg_table_facts *facts, const st
 	int rc;
 
 	if (n > COLUMNS_MAX)
-		return err_set(err, ERR_PROTOCOL, "table %s.%s has %d columns, more than PostgreSQL allows", facts->schema, facts->name, n);
+		return err_set(err, ERR_PROTOCOL, "table %s.%s has %d columns, more than PostgreSQL allows",
+		               facts->schema, facts->name, n);
 	for (int row = first; row < first + n; row++) {
 		struct pg_column_facts c;
 

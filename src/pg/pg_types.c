@@ -1,4 +1,5 @@
-/* src/pg/pg_types.c — the mapping of PostgreSQL's types to the lake's, and the binding of put functions. docs/types.md tells the same to users. */
+/* src/pg/pg_types.c — the mapping of PostgreSQL's types to the lake's, and the binding of put functions.
+ * docs/types.md tells the same to users. */
 #include "pg/pg_types.h"
 
 #include "pg/pg_types_int.h"
@@ -13,10 +14,16 @@ struct exact_type {
 };
 
 /* One put function per element type, so that no look-up is left for the row. */
-#define PUT_LIST(name, oid) \
-	static int put_list_##name(PG_PUT_ARGS) { return pg_put_array(col, datum, batch, out, row, err, pg_put_##name, oid); }
-#define PUT_LIST_STRING(name, oid) \
-	static int put_list_##name(PG_PUT_ARGS) { return pg_put_array(col, datum, batch, out, row, err, pg_put_string, oid); }
+#define PUT_LIST(name, oid)                                                                                            \
+	static int put_list_##name(PG_PUT_ARGS)                                                                        \
+	{                                                                                                              \
+		return pg_put_array(col, datum, batch, out, row, err, pg_put_##name, oid);                             \
+	}
+#define PUT_LIST_STRING(name, oid)                                                                                     \
+	static int put_list_##name(PG_PUT_ARGS)                                                                        \
+	{                                                                                                              \
+		return pg_put_array(col, datum, batch, out, row, err, pg_put_string, oid);                             \
+	}
 PUT_LIST(bool, 16)
 PUT_LIST(bytea, 17)
 PUT_LIST(char1, 18)
@@ -128,14 +135,16 @@ struct type pg_type_map(const struct pg_type_info *info)
 
 bool pg_type_binary_ok(const struct pg_type_info *info)
 {
-	return find_scalar(info->oid) || find_array(info->oid) || (info->oid >= PG_FIRST_USER_OID && info->typtype == 'e') || is_enum_array(info);
+	return find_scalar(info->oid) || find_array(info->oid) ||
+	       (info->oid >= PG_FIRST_USER_OID && info->typtype == 'e') || is_enum_array(info);
 }
 
 static datum_put_fn numeric_put(struct type type)
 {
 	if (type.kind == TYPE_STRING)
 		return pg_put_numeric_text;
-	if (type.kind != TYPE_DECIMAL || type.precision < 1 || type.precision > NUMERIC_PRECISION_MAX || type.scale > type.precision)
+	if (type.kind != TYPE_DECIMAL || type.precision < 1 || type.precision > NUMERIC_PRECISION_MAX ||
+	    type.scale > type.precision)
 		return NULL;
 	return type.precision <= 18 ? pg_put_decimal64 : pg_put_decimal128;
 }
@@ -183,8 +192,11 @@ int pg_types_bind(struct relation *rel, struct err *err)
 		col->put = choose_put(col);
 		/* a table that is not captured may have columns without a type: nobody will put them */
 		if (!col->put && !(col->type.kind == TYPE_NONE && rel->unsupported))
-			return err_set(err, ERR_CORRUPT, "table \"%s\".\"%s\", column \"%s\": PostgreSQL type %s (oid %u) is never %s in the lake; the relation record is damaged or from another version of Tarn",
-			               rel->schema, rel->name, col->name, col->source_type_name ? col->source_type_name : "?", col->source_type, type_text(col->type, text));
+			return err_set(
+				err, ERR_CORRUPT,
+				"table \"%s\".\"%s\", column \"%s\": PostgreSQL type %s (oid %u) is never %s in the lake; the relation record is damaged or from another version of Tarn",
+				rel->schema, rel->name, col->name, col->source_type_name ? col->source_type_name : "?",
+				col->source_type, type_text(col->type, text));
 	}
 	return 0;
 }

@@ -1,15 +1,17 @@
 /* src/pg/pg_types_array.c — one-dimensional arrays to lists, elements through the scalar's put function.
  *
- * Binary (array_send), big endian: i32 dimensions, i32 has-null flag, u32 element oid; per dimension i32 length, i32 lower bound; then per element
- * i32 length (-1 null) and its bytes. Text (array_out): {a,"b c",NULL}, with "[lower:upper]=" in front when the lower bound is not 1. A list has neither
- * dimensions nor bounds, so both are refused. */
+ * Binary (array_send), big endian: i32 dimensions, i32 has-null flag, u32 element oid; per dimension i32 length, i32
+ * lower bound; then per element i32 length (-1 null) and its bytes. Text (array_out): {a,"b c",NULL}, with
+ * "[lower:upper]=" in front when the lower bound is not 1. A list has neither dimensions nor bounds, so both are
+ * refused. */
 #include "base/rbuf.h"
 #include "pg/pg_types_int.h"
 
 #define WHY_DIMENSIONS "the array has more than one dimension, which a list does not have"
 #define WHY_BOUND "the array's lower bound is not 1, which a list cannot say"
 
-static int list_start(struct batch *batch, struct column *out, uint32_t row, uint32_t n, uint32_t *first, struct err *err)
+static int list_start(struct batch *batch, struct column *out, uint32_t row, uint32_t n, uint32_t *first,
+                      struct err *err)
 {
 	int64_t at = column_set_list(batch, out, row, n);
 
@@ -54,12 +56,16 @@ static int put_binary(PG_PUT_ARGS, datum_put_fn put_elem, uint32_t elem_oid)
 	return rbuf_done(&r) ? 0 : pg_value_error(col, PG_WHY_MALFORMED, err);
 }
 
-/* Elements of "{...}". Without quotes there is nothing to escape: array_out quotes every element that holds a delimiter, a brace, a quote, a backslash or a blank. */
+/* Elements of "{...}". Without quotes there is nothing to escape: array_out quotes every element that holds a
+ * delimiter, a brace, a quote, a backslash or a blank. */
 struct elements {
 	const char *p, *end; /* behind the opening brace; the closing one */
 };
 
-static bool is_special(char c) { return c == '"' || c == '\\' || c == '{' || c == '}' || c == ',' || c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_special(char c)
+{
+	return c == '"' || c == '\\' || c == '{' || c == '}' || c == ',' || c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 /* The next element: *raw without its quotes, still escaped. Answers false when the text is malformed. */
 static bool next_element(struct elements *e, struct str *raw, bool *quoted, bool *escaped)
@@ -103,7 +109,8 @@ static struct str unescape(struct arena *arena, struct str raw)
 	return str_view(p, n);
 }
 
-/* One pass over the text to know how many elements there are, and that they are well formed; 0 is no array of this function. */
+/* One pass over the text to know how many elements there are, and that they are well formed; 0 is no array of this
+ * function. */
 static bool count_elements(struct elements e, uint32_t *n)
 {
 	struct str raw;

@@ -1,4 +1,5 @@
-/* src/pg/pg_types_numeric.c — numeric in its two forms: to unscaled decimals exactly or not at all, and binary to text as numeric_out writes it.
+/* src/pg/pg_types_numeric.c — numeric in its two forms: to unscaled decimals exactly or not at all, and binary to
+ * text as numeric_out writes it.
  *
  * Binary (numeric_send), big endian:
  *   0  i16 n        base-10000 digits that follow
@@ -16,8 +17,25 @@
 #define DSCALE_MAX 16383
 
 static const uint64_t pow10_64[] = {
-	1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000, 100000000000, 1000000000000, 10000000000000,
-	100000000000000, 1000000000000000, 10000000000000000, 100000000000000000, 1000000000000000000,
+	1,
+	10,
+	100,
+	1000,
+	10000,
+	100000,
+	1000000,
+	10000000,
+	100000000,
+	1000000000,
+	10000000000,
+	100000000000,
+	1000000000000,
+	10000000000000,
+	100000000000000,
+	1000000000000000,
+	10000000000000000,
+	100000000000000000,
+	1000000000000000000,
 };
 
 static inline unsigned __int128 pow10_128(unsigned n) /* n <= 38 */
@@ -70,38 +88,38 @@ static __attribute__((cold, noinline)) const char *special_why(const struct digi
 	}
 }
 
-/* Both decimal readers exist twice, for 64 and for 128 bits. LIMIT is the number of decimal digits that fit; digit groups are disjoint, so terms
- * that are each below 10^LIMIT have a sum below 10^LIMIT. */
-#define NUMERIC_BINARY(bits, itype, utype, power, LIMIT) \
-	const char *pg_numeric_binary_to_##bits(struct str s, unsigned precision, unsigned scale, itype *out) \
-	{ \
-		struct digits d; \
-		utype sum = 0; \
-		if (!digits_read(s, &d)) \
-			return PG_WHY_MALFORMED; \
-		if (__builtin_expect((d.sign & ~SIGN_MINUS) != 0, 0)) \
-			return special_why(&d); \
-		for (unsigned i = 0; i < d.n; i++) { \
-			unsigned digit = u16_at(d.p + 2 * i); \
-			int exponent = 4 * (d.weight - (int)i) + (int)scale; \
-			if (digit > 9999) \
-				return PG_WHY_MALFORMED; \
-			if (digit == 0) \
-				continue; \
-			if (exponent < 0) { /* only zeros may stand behind the last place */ \
-				if (exponent <= -4 || digit % pow10_64[-exponent] != 0) \
-					return PG_WHY_DIGITS; \
-				sum += digit / pow10_64[-exponent]; \
-				continue; \
-			} \
-			if (exponent >= LIMIT || (exponent > LIMIT - 4 && digit >= pow10_64[LIMIT - exponent])) \
-				return PG_WHY_DIGITS; \
-			sum += (utype)digit * power((unsigned)exponent); \
-		} \
-		if (sum >= power(precision)) \
-			return PG_WHY_DIGITS; \
-		*out = d.sign ? -(itype)sum : (itype)sum; \
-		return NULL; \
+/* Both decimal readers exist twice, for 64 and for 128 bits. LIMIT is the number of decimal digits that fit; digit
+ * groups are disjoint, so terms that are each below 10^LIMIT have a sum below 10^LIMIT. */
+#define NUMERIC_BINARY(bits, itype, utype, power, LIMIT)                                                               \
+	const char *pg_numeric_binary_to_##bits(struct str s, unsigned precision, unsigned scale, itype *out)          \
+	{                                                                                                              \
+		struct digits d;                                                                                       \
+		utype sum = 0;                                                                                         \
+		if (!digits_read(s, &d))                                                                               \
+			return PG_WHY_MALFORMED;                                                                       \
+		if (__builtin_expect((d.sign & ~SIGN_MINUS) != 0, 0))                                                  \
+			return special_why(&d);                                                                        \
+		for (unsigned i = 0; i < d.n; i++) {                                                                   \
+			unsigned digit = u16_at(d.p + 2 * i);                                                          \
+			int exponent = 4 * (d.weight - (int)i) + (int)scale;                                           \
+			if (digit > 9999)                                                                              \
+				return PG_WHY_MALFORMED;                                                               \
+			if (digit == 0)                                                                                \
+				continue;                                                                              \
+			if (exponent < 0) { /* only zeros may stand behind the last place */                           \
+				if (exponent <= -4 || digit % pow10_64[-exponent] != 0)                                \
+					return PG_WHY_DIGITS;                                                          \
+				sum += digit / pow10_64[-exponent];                                                    \
+				continue;                                                                              \
+			}                                                                                              \
+			if (exponent >= LIMIT || (exponent > LIMIT - 4 && digit >= pow10_64[LIMIT - exponent]))        \
+				return PG_WHY_DIGITS;                                                                  \
+			sum += (utype)digit * power((unsigned)exponent);                                               \
+		}                                                                                                      \
+		if (sum >= power(precision))                                                                           \
+			return PG_WHY_DIGITS;                                                                          \
+		*out = d.sign ? -(itype)sum : (itype)sum;                                                              \
+		return NULL;                                                                                           \
 	}
 
 NUMERIC_BINARY(64, int64_t, uint64_t, pow10_u64, 18)
@@ -117,40 +135,40 @@ static __attribute__((cold, noinline)) const char *special_text_why(struct str s
 }
 
 /* numeric_out: [-]digits[.digits], never an exponent. */
-#define NUMERIC_TEXT(bits, itype, utype, power) \
-	const char *pg_numeric_text_to_##bits(struct str s, unsigned precision, unsigned scale, itype *out) \
-	{ \
-		const char *p = s.p, *end = s.p + s.n; \
-		bool negative = s.n > 0 && *p == '-', point = false; \
-		unsigned significant = 0, places = 0, seen = 0; \
-		utype v = 0; \
-		for (p += negative; p < end; p++) { \
-			unsigned digit = (unsigned)(uint8_t)*p - '0'; \
-			if (digit > 9) { \
-				if (*p != '.' || point || seen == 0 || p + 1 == end) \
-					return special_text_why(s); \
-				point = true; \
-				continue; \
-			} \
-			seen++; \
-			if (point && places == scale) { \
-				if (digit != 0) \
-					return PG_WHY_DIGITS; \
-				continue; \
-			} \
-			places += point; \
-			if ((v != 0 || digit != 0) && ++significant > precision) \
-				return PG_WHY_DIGITS; \
-			v = v * 10 + digit; \
-		} \
-		if (seen == 0) \
-			return special_text_why(s); \
-		if (v != 0 && significant + (scale - places) > precision) \
-			return PG_WHY_DIGITS; \
-		if (v != 0) \
-			v *= power(scale - places); \
-		*out = negative ? -(itype)v : (itype)v; \
-		return NULL; \
+#define NUMERIC_TEXT(bits, itype, utype, power)                                                                        \
+	const char *pg_numeric_text_to_##bits(struct str s, unsigned precision, unsigned scale, itype *out)            \
+	{                                                                                                              \
+		const char *p = s.p, *end = s.p + s.n;                                                                 \
+		bool negative = s.n > 0 && *p == '-', point = false;                                                   \
+		unsigned significant = 0, places = 0, seen = 0;                                                        \
+		utype v = 0;                                                                                           \
+		for (p += negative; p < end; p++) {                                                                    \
+			unsigned digit = (unsigned)(uint8_t)*p - '0';                                                  \
+			if (digit > 9) {                                                                               \
+				if (*p != '.' || point || seen == 0 || p + 1 == end)                                   \
+					return special_text_why(s);                                                    \
+				point = true;                                                                          \
+				continue;                                                                              \
+			}                                                                                              \
+			seen++;                                                                                        \
+			if (point && places == scale) {                                                                \
+				if (digit != 0)                                                                        \
+					return PG_WHY_DIGITS;                                                          \
+				continue;                                                                              \
+			}                                                                                              \
+			places += point;                                                                               \
+			if ((v != 0 || digit != 0) && ++significant > precision)                                       \
+				return PG_WHY_DIGITS;                                                                  \
+			v = v * 10 + digit;                                                                            \
+		}                                                                                                      \
+		if (seen == 0)                                                                                         \
+			return special_text_why(s);                                                                    \
+		if (v != 0 && significant + (scale - places) > precision)                                              \
+			return PG_WHY_DIGITS;                                                                          \
+		if (v != 0)                                                                                            \
+			v *= power(scale - places);                                                                    \
+		*out = negative ? -(itype)v : (itype)v;                                                                \
+		return NULL;                                                                                           \
 	}
 
 NUMERIC_TEXT(64, int64_t, uint64_t, pow10_u64)
@@ -171,7 +189,8 @@ size_t pg_numeric_text_bound(struct str s)
 	for (unsigned i = 0; i < d.n; i++)
 		if (u16_at(d.p + 2 * i) > 9999)
 			return 0;
-	return 1 + (d.weight < 0 ? 1 : 4 * ((size_t)d.weight + 1)) + 1 + d.dscale + 4; /* sign, whole part, point, places, a group written whole */
+	/* sign, whole part, point, places, a group written whole */
+	return 1 + (d.weight < 0 ? 1 : 4 * ((size_t)d.weight + 1)) + 1 + d.dscale + 4;
 }
 
 static char *put_group(char *to, unsigned digit)

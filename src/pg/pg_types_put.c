@@ -1,19 +1,25 @@
-/* src/pg/pg_types_put.c — datums to column values, one function per type: choose the reader by datum kind, store, set the validity bit.
+/* src/pg/pg_types_put.c — datums to column values, one function per type: choose the reader by datum kind, store, set
+ * the validity bit.
  *
- * These run once per column and row: the good path has one branch on the kind, one on the reason, and no call for fixed-width binary. */
+ * These run once per column and row: the good path has one branch on the kind, one on the reason, and no call for
+ * fixed-width binary. */
 #include "pg/pg_types_int.h"
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 
 __attribute__((cold, noinline)) int pg_value_error(const struct rel_column *col, const char *why, struct err *err)
 {
-	return err_set(err, ERR_VALUE, "column \"%s\" (%s): %s. Change the value or the column's type at the source, then copy the table again",
-	               col->name, col->source_type_name && *col->source_type_name ? col->source_type_name : "type unknown", why);
+	return err_set(
+		err, ERR_VALUE,
+		"column \"%s\" (%s): %s. Change the value or the column's type at the source, then copy the table again",
+		col->name, col->source_type_name && *col->source_type_name ? col->source_type_name : "type unknown",
+		why);
 }
 
 static __attribute__((cold, noinline)) int nomem(struct err *err) { return err_nomem(err); }
 
-int pg_put_other(const struct rel_column *col, const struct datum *datum, struct column *out, uint32_t row, struct err *err)
+int pg_put_other(const struct rel_column *col, const struct datum *datum, struct column *out, uint32_t row,
+                 struct err *err)
 {
 	size_t width;
 
@@ -24,7 +30,10 @@ int pg_put_other(const struct rel_column *col, const struct datum *datum, struct
 		column_set_null(out, row);
 		return 0;
 	case DATUM_UNCHANGED:
-		return err_set(err, ERR_BUG, "column \"%s\": an unchanged value that the source did not send has to be filled from the old row before it is stored", col->name);
+		return err_set(
+			err, ERR_BUG,
+			"column \"%s\": an unchanged value that the source did not send has to be filled from the old row before it is stored",
+			col->name);
 	default:
 		return err_set(err, ERR_CORRUPT, "column \"%s\": datum kind 0x%02x is unknown", col->name, datum->kind);
 	}
@@ -181,31 +190,40 @@ static inline const char *text_int4(const struct datum *d, int32_t *out)
 	return why;
 }
 
-static inline const char *text_int8(const struct datum *d, int64_t *out) { return pg_text_int(bytes_of(d), INT64_MIN, INT64_MAX, out); }
+static inline const char *text_int8(const struct datum *d, int64_t *out)
+{
+	return pg_text_int(bytes_of(d), INT64_MIN, INT64_MAX, out);
+}
 static inline const char *text_float4(const struct datum *d, float *out) { return pg_text_float4(bytes_of(d), out); }
 static inline const char *text_float8(const struct datum *d, double *out) { return pg_text_float8(bytes_of(d), out); }
 static inline const char *text_date(const struct datum *d, int32_t *out) { return pg_text_date(bytes_of(d), out); }
 static inline const char *text_time(const struct datum *d, int64_t *out) { return pg_text_time(bytes_of(d), out); }
-static inline const char *text_timestamp(const struct datum *d, int64_t *out) { return pg_text_timestamp(bytes_of(d), false, out); }
-static inline const char *text_timestamptz(const struct datum *d, int64_t *out) { return pg_text_timestamp(bytes_of(d), true, out); }
+static inline const char *text_timestamp(const struct datum *d, int64_t *out)
+{
+	return pg_text_timestamp(bytes_of(d), false, out);
+}
+static inline const char *text_timestamptz(const struct datum *d, int64_t *out)
+{
+	return pg_text_timestamp(bytes_of(d), true, out);
+}
 
-#define PUT_FIXED(name, ctype, from_binary, from_text) \
-	int pg_put_##name(PG_PUT_ARGS) \
-	{ \
-		const char *why; \
-		ctype v; \
-		(void)batch; \
-		if (datum->kind == DATUM_BINARY) \
-			why = from_binary(datum, &v); \
-		else if (datum->kind == DATUM_TEXT) \
-			why = from_text(datum, &v); \
-		else \
-			return pg_put_other(col, datum, out, row, err); \
-		if (!LIKELY(!why)) \
-			return pg_value_error(col, why, err); \
-		COLUMN_AT(out, ctype, row) = v; \
-		column_set_valid(out, row); \
-		return 0; \
+#define PUT_FIXED(name, ctype, from_binary, from_text)                                                                 \
+	int pg_put_##name(PG_PUT_ARGS)                                                                                 \
+	{                                                                                                              \
+		const char *why;                                                                                       \
+		ctype v;                                                                                               \
+		(void)batch;                                                                                           \
+		if (datum->kind == DATUM_BINARY)                                                                       \
+			why = from_binary(datum, &v);                                                                  \
+		else if (datum->kind == DATUM_TEXT)                                                                    \
+			why = from_text(datum, &v);                                                                    \
+		else                                                                                                   \
+			return pg_put_other(col, datum, out, row, err);                                                \
+		if (!LIKELY(!why))                                                                                     \
+			return pg_value_error(col, why, err);                                                          \
+		COLUMN_AT(out, ctype, row) = v;                                                                        \
+		column_set_valid(out, row);                                                                            \
+		return 0;                                                                                              \
 	}
 
 PUT_FIXED(bool, uint8_t, binary_bool, text_bool)
@@ -221,30 +239,31 @@ PUT_FIXED(timestamptz, int64_t, binary_timestamp, text_timestamptz)
 
 /* -- numeric */
 
-#define PUT_DECIMAL(bits, ctype) \
-	int pg_put_decimal##bits(PG_PUT_ARGS) \
-	{ \
-		struct type type = out->type; \
-		const char *why; \
-		ctype v; \
-		(void)batch; \
-		if (datum->kind == DATUM_BINARY) \
-			why = pg_numeric_binary_to_##bits(bytes_of(datum), type.precision, type.scale, &v); \
-		else if (datum->kind == DATUM_TEXT) \
-			why = pg_numeric_text_to_##bits(bytes_of(datum), type.precision, type.scale, &v); \
-		else \
-			return pg_put_other(col, datum, out, row, err); \
-		if (!LIKELY(!why)) \
-			return pg_value_error(col, why, err); \
-		COLUMN_AT(out, ctype, row) = v; \
-		column_set_valid(out, row); \
-		return 0; \
+#define PUT_DECIMAL(bits, ctype)                                                                                       \
+	int pg_put_decimal##bits(PG_PUT_ARGS)                                                                          \
+	{                                                                                                              \
+		struct type type = out->type;                                                                          \
+		const char *why;                                                                                       \
+		ctype v;                                                                                               \
+		(void)batch;                                                                                           \
+		if (datum->kind == DATUM_BINARY)                                                                       \
+			why = pg_numeric_binary_to_##bits(bytes_of(datum), type.precision, type.scale, &v);            \
+		else if (datum->kind == DATUM_TEXT)                                                                    \
+			why = pg_numeric_text_to_##bits(bytes_of(datum), type.precision, type.scale, &v);              \
+		else                                                                                                   \
+			return pg_put_other(col, datum, out, row, err);                                                \
+		if (!LIKELY(!why))                                                                                     \
+			return pg_value_error(col, why, err);                                                          \
+		COLUMN_AT(out, ctype, row) = v;                                                                        \
+		column_set_valid(out, row);                                                                            \
+		return 0;                                                                                              \
 	}
 
 PUT_DECIMAL(64, int64_t)
 PUT_DECIMAL(128, __int128)
 
-static inline int set_text(const struct rel_column *col, struct str s, struct batch *batch, struct column *out, uint32_t row, struct err *err)
+static inline int set_text(const struct rel_column *col, struct str s, struct batch *batch, struct column *out,
+                           uint32_t row, struct err *err)
 {
 	if (!LIKELY(pg_utf8_ok(s)))
 		return pg_value_error(col, PG_WHY_UTF8, err);
@@ -280,7 +299,8 @@ int pg_put_string(PG_PUT_ARGS)
 	return set_text(col, bytes_of(datum), batch, out, row, err);
 }
 
-/* charsend sends the byte as it is, charout an empty text for byte 0. Bytes above 127 are no UTF-8: refused in both forms. */
+/* charsend sends the byte as it is, charout an empty text for byte 0. Bytes above 127 are no UTF-8: refused in both
+ * forms. */
 int pg_put_char1(PG_PUT_ARGS)
 {
 	struct str s = bytes_of(datum);
@@ -311,21 +331,26 @@ int pg_put_jsonb(PG_PUT_ARGS)
 	return set_text(col, s, batch, out, row, err);
 }
 
-/* A user-defined type without more knowledge is an enum when it comes in binary form (its label): pg_type_binary_ok lets nothing else be asked for.
- * Should another type come nevertheless (a column added while a binary stream runs), its lengths and version bytes are control characters. */
+/* A user-defined type without more knowledge is an enum when it comes in binary form (its label): pg_type_binary_ok
+ * lets nothing else be asked for. Should another type come nevertheless (a column added while a binary stream runs),
+ * its lengths and version bytes are control characters. */
 int pg_put_label(PG_PUT_ARGS)
 {
 	if (datum->kind == DATUM_BINARY)
 		for (uint32_t i = 0; i < datum->n; i++)
 			if (datum->p[i] < 0x20)
-				return pg_value_error(col, "this type's binary form cannot be read; the stream has to be asked for text", err);
+				return pg_value_error(
+					col,
+					"this type's binary form cannot be read; the stream has to be asked for text",
+					err);
 	return pg_put_string(col, datum, batch, out, row, err);
 }
 
 int pg_put_text_only(PG_PUT_ARGS)
 {
 	if (datum->kind == DATUM_BINARY)
-		return pg_value_error(col, "this type's binary form cannot be read; the stream has to be asked for text", err);
+		return pg_value_error(
+			col, "this type's binary form cannot be read; the stream has to be asked for text", err);
 	return pg_put_string(col, datum, batch, out, row, err);
 }
 

@@ -1,6 +1,8 @@
-/* src/pg/pg_types_text.c — PostgreSQL's text output of single values (session settings pinned by pg_conn: ISO dates, UTC, hex bytea, shortest floats).
+/* src/pg/pg_types_text.c — PostgreSQL's text output of single values (session settings pinned by pg_conn: ISO dates,
+ * UTC, hex bytea, shortest floats).
  *
- * The readers accept what the output functions write and nothing more: a text of another shape means that the settings or the type are not what we think. */
+ * The readers accept what the output functions write and nothing more: a text of another shape means that the
+ * settings or the type are not what we think. */
 #include <locale.h>
 #include <math.h>
 #include <stdlib.h>
@@ -17,7 +19,8 @@ struct cursor {
 
 static inline bool is_tail(uint8_t c) { return (c & 0xc0) == 0x80; }
 
-/* Length of the character at p (n bytes left), 0 when it is not valid: no overlong forms, no surrogates, nothing above U+10FFFF, no zero byte. */
+/* Length of the character at p (n bytes left), 0 when it is not valid: no overlong forms, no surrogates, nothing
+ * above U+10FFFF, no zero byte. */
 static size_t utf8_char(const uint8_t *p, size_t n)
 {
 	if (p[0] < 0x80)
@@ -27,7 +30,8 @@ static size_t utf8_char(const uint8_t *p, size_t n)
 	if (p[0] < 0xe0)
 		return n >= 2 && is_tail(p[1]) ? 2 : 0;
 	if (p[0] < 0xf0) {
-		if (n < 3 || !is_tail(p[1]) || !is_tail(p[2]) || (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))
+		if (n < 3 || !is_tail(p[1]) || !is_tail(p[2]) || (p[0] == 0xe0 && p[1] < 0xa0) ||
+		    (p[0] == 0xed && p[1] > 0x9f))
 			return 0;
 		return 3;
 	}
@@ -130,7 +134,8 @@ static locale_t c_locale(void)
 		locale_t none = (locale_t)0;
 
 		mine = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-		if (mine && !__atomic_compare_exchange_n(&made, &none, mine, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+		if (mine &&
+		    !__atomic_compare_exchange_n(&made, &none, mine, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
 			freelocale(mine);
 			mine = none;
 		}
@@ -162,10 +167,12 @@ static bool float_special(struct str s, double *out)
 	return true;
 }
 
-/* A mantissa below 2^53 and a power of ten up to 10^22 are doubles themselves, so one operation rounds once and right (Clinger's fast path). */
+/* A mantissa below 2^53 and a power of ten up to 10^22 are doubles themselves, so one operation rounds once and right
+ * (Clinger's fast path). */
 const char *pg_text_float8(struct str s, double *out)
 {
-	static const double powers[] = { 1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
+	static const double powers[] = { 1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+		                         1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22 };
 	char buf[FLOAT_TEXT_MAX + 1];
 	uint64_t mantissa;
 	const char *why;
@@ -241,7 +248,10 @@ static inline bool two_digits(struct cursor *c, unsigned max, unsigned *out)
 	return tens <= 9 && ones <= 9 && *out <= max;
 }
 
-struct civil { int64_t year; unsigned month, day; };
+struct civil {
+	int64_t year;
+	unsigned month, day;
+};
 
 static bool is_leap(int64_t year) { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0); }
 
@@ -253,7 +263,8 @@ static inline bool civil_read(struct cursor *c, struct civil *out)
 	out->year = 0;
 	while (c->p < c->end && *c->p >= '0' && *c->p <= '9' && c->p - first < 7)
 		out->year = out->year * 10 + (*c->p++ - '0');
-	return c->p - first >= 4 && take(c, '-') && two_digits(c, 12, &out->month) && take(c, '-') && two_digits(c, 31, &out->day);
+	return c->p - first >= 4 && take(c, '-') && two_digits(c, 12, &out->month) && take(c, '-') &&
+	       two_digits(c, 31, &out->day);
 }
 
 static bool civil_days(struct cursor *c, struct civil *v, int64_t *days)
@@ -280,7 +291,8 @@ static inline bool clock_read(struct cursor *c, unsigned hour_max, int64_t *us)
 	int64_t fraction = 0;
 	int digits = 0;
 
-	if (!two_digits(c, hour_max, &hour) || !take(c, ':') || !two_digits(c, 59, &minute) || !take(c, ':') || !two_digits(c, 59, &second))
+	if (!two_digits(c, hour_max, &hour) || !take(c, ':') || !two_digits(c, 59, &minute) || !take(c, ':') ||
+	    !two_digits(c, 59, &second))
 		return false;
 	if (take(c, '.')) {
 		for (; c->p < c->end && *c->p >= '0' && *c->p <= '9'; c->p++, digits++)
@@ -303,7 +315,8 @@ static bool offset_read(struct cursor *c, int64_t *us)
 	if (c->p >= c->end || (*c->p != '+' && *c->p != '-'))
 		return false;
 	west = *c->p++ == '-';
-	if (!two_digits(c, 15, &hour) || (take(c, ':') && (!two_digits(c, 59, &minute) || (take(c, ':') && !two_digits(c, 59, &second)))))
+	if (!two_digits(c, 15, &hour) ||
+	    (take(c, ':') && (!two_digits(c, 59, &minute) || (take(c, ':') && !two_digits(c, 59, &second)))))
 		return false;
 	*us = ((int64_t)hour * 3600 + minute * 60 + second) * 1000000;
 	if (west)
@@ -342,7 +355,8 @@ const char *pg_text_timestamp(struct str s, bool zone, int64_t *out)
 	struct civil v;
 	int64_t days, us, east = 0;
 
-	if (!civil_read(&c, &v) || !take(&c, ' ') || !clock_read(&c, 23, &us) || (zone && !offset_read(&c, &east)) || !civil_days(&c, &v, &days))
+	if (!civil_read(&c, &v) || !take(&c, ' ') || !clock_read(&c, 23, &us) || (zone && !offset_read(&c, &east)) ||
+	    !civil_days(&c, &v, &days))
 		return is_infinity(s) ? PG_WHY_INFINITE : PG_WHY_MALFORMED;
 	if (__builtin_mul_overflow(days, PG_DAY_US, out) || __builtin_add_overflow(*out, us - east, out))
 		return PG_WHY_RANGE;

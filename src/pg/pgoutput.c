@@ -7,7 +7,8 @@
  *   'B' begin       u64 final_lsn, i64 commit time, u32 xid               final_lsn is the start of the commit record
  *   'C' commit      u8 0, u64 commit_lsn, u64 end_lsn, i64 commit time    commit_lsn equals BEGIN's final_lsn
  *   'O' origin      u64 lsn, name
- *   'R' relation    u32 oid, schema ("" is pg_catalog), name, u8 identity (d n f i), u16 count, per column u8 flags (1 identity), name, u32 type oid, i32 typmod
+ *   'R' relation    u32 oid, schema ("" is pg_catalog), name, u8 identity (d n f i), u16 count, per column u8 flags
+ *                   (1 identity), name, u32 type oid, i32 typmod
  *   'Y' type        u32 oid, schema, name
  *   'I' insert      u32 oid, 'N' tuple
  *   'U' update      u32 oid, ['K' tuple | 'O' tuple,] 'N' tuple
@@ -17,8 +18,9 @@
  *   tuple           u16 count, per column 'n' null, 'u' unchanged TOAST, 't' or 'b' with u32 length and bytes
  * In a 'K' tuple 'n' means "not part of the identity". Times count microseconds from 2000-01-01.
  *
- * Rules kept here: rows, TRUNCATE and COMMIT only inside BEGIN..COMMIT and the two commit positions equal; a tuple has as many values as its
- * relation has columns; a row's relation was announced; a RELATION always replaces what was known; nothing trails a message. */
+ * Rules kept here: rows, TRUNCATE and COMMIT only inside BEGIN..COMMIT and the two commit positions equal; a tuple
+ * has as many values as its relation has columns; a row's relation was announced; a RELATION always replaces what was
+ * known; nothing trails a message. */
 #include "pg/pgoutput.h"
 
 #include <inttypes.h>
@@ -34,11 +36,11 @@
 struct pgoutput {
 	pgoutput_describe_fn describe;
 	void *describe_ctx;
-	struct map *relations;            /* key: the oid's four bytes; owns a reference each */
-	struct relation *last;            /* the relation of the row before: rows come in runs. Borrowed */
-	struct datum *datums;             /* old tuple, then new tuple: n_datums each */
+	struct map *relations; /* key: the oid's four bytes; owns a reference each */
+	struct relation *last; /* the relation of the row before: rows come in runs. Borrowed */
+	struct datum *datums;  /* old tuple, then new tuple: n_datums each */
 	size_t n_datums;
-	struct pgoutput_relcol *cols;     /* of the RELATION being decoded */
+	struct pgoutput_relcol *cols; /* of the RELATION being decoded */
 	size_t cap_cols;
 	struct relation **truncated;
 	size_t cap_truncated;
@@ -77,7 +79,10 @@ void pgoutput_free(struct pgoutput *p)
 
 static __attribute__((cold, noinline)) int broken(struct err *err, char tag, const char *why)
 {
-	return err_set(err, ERR_PROTOCOL, "replication stream: message '%c': %s. The server or a proxy in between does not speak pgoutput version 1; nothing of this transaction was kept", tag, why);
+	return err_set(
+		err, ERR_PROTOCOL,
+		"replication stream: message '%c': %s. The server or a proxy in between does not speak pgoutput version 1; nothing of this transaction was kept",
+		tag, why);
 }
 
 static inline int finish(const struct rbuf *r, char tag, struct err *err)
@@ -182,7 +187,10 @@ static int read_tuple(struct rbuf *r, const struct relation *rel, struct datum *
 	if (!rbuf_ok(r))
 		return broken(err, tag, "it is cut short");
 	if (n != rel->n_columns)
-		return err_set(err, ERR_PROTOCOL, "replication stream: a row of table \"%s\".\"%s\" has %u values, its relation message %u columns", rel->schema, rel->name, n, rel->n_columns);
+		return err_set(
+			err, ERR_PROTOCOL,
+			"replication stream: a row of table \"%s\".\"%s\" has %u values, its relation message %u columns",
+			rel->schema, rel->name, n, rel->n_columns);
 	for (uint16_t i = 0; i < n; i++) {
 		struct datum *datum = &datums[i];
 
@@ -198,8 +206,7 @@ static int read_tuple(struct rbuf *r, const struct relation *rel, struct datum *
 			datum->n = 0;
 			datum->p = NULL;
 			break;
-		default:
-			return broken(err, tag, rbuf_ok(r) ? "a value is of an unknown kind" : "it is cut short");
+		default: return broken(err, tag, rbuf_ok(r) ? "a value is of an unknown kind" : "it is cut short");
 		}
 		if (!rbuf_ok(r))
 			return broken(err, tag, "it is cut short");
@@ -224,7 +231,10 @@ static int decode_row(struct pgoutput *p, struct rbuf *r, char tag, struct pgout
 	if (!p->in_tx)
 		return broken(err, tag, "it is outside of a transaction");
 	if (!rel)
-		return err_set(err, ERR_PROTOCOL, "replication stream: message '%c' is for a relation (oid %" PRIu32 ") that was never announced", tag, oid);
+		return err_set(err, ERR_PROTOCOL,
+		               "replication stream: message '%c' is for a relation (oid %" PRIu32
+		               ") that was never announced",
+		               tag, oid);
 	p->last = rel;
 	out->change = (struct change){ .op = (uint8_t)tag, .rel = rel };
 	if ((part == 'K' || part == 'O') && tag != 'I') {
@@ -346,15 +356,22 @@ static __attribute__((cold, noinline)) int unknown_message(uint8_t tag, struct e
 	case 'E':
 	case 'c':
 	case 'A':
-		return err_set(err, ERR_PROTOCOL, "replication stream: message '%c' belongs to streaming of transactions in progress, which was not asked for", tag);
+		return err_set(
+			err, ERR_PROTOCOL,
+			"replication stream: message '%c' belongs to streaming of transactions in progress, which was not asked for",
+			tag);
 	case 'b':
 	case 'P':
 	case 'K':
 	case 'r':
 	case 'p':
-		return err_set(err, ERR_PROTOCOL, "replication stream: message '%c' belongs to two-phase commit: the slot was created with two_phase, which Tarn does not read. Drop the slot and have Tarn create its own", tag);
+		return err_set(
+			err, ERR_PROTOCOL,
+			"replication stream: message '%c' belongs to two-phase commit: the slot was created with two_phase, which Tarn does not read. Drop the slot and have Tarn create its own",
+			tag);
 	default:
-		return err_set(err, ERR_PROTOCOL, "replication stream: message kind 0x%02x is unknown to pgoutput version 1", tag);
+		return err_set(err, ERR_PROTOCOL,
+		               "replication stream: message kind 0x%02x is unknown to pgoutput version 1", tag);
 	}
 }
 
@@ -403,9 +420,10 @@ int pgoutput_decode(struct pgoutput *p, struct str body, struct pgoutput_msg *ou
 	out->n_truncated = 0;
 	out->reply = false;
 	if (__builtin_expect(tag == 'w', 1)) {
-		(void)rbuf_take(&r, 8);        /* start: 0/0 for RELATION, TYPE and ORIGIN; no name for anything (pg-cdc 1.3) */
+		/* start: 0/0 for RELATION, TYPE and ORIGIN; no name for anything (pg-cdc 1.3) */
+		(void)rbuf_take(&r, 8);
 		out->wal_end = rbuf_u64_be(&r);
-		(void)rbuf_take(&r, 8);        /* the server's clock */
+		(void)rbuf_take(&r, 8); /* the server's clock */
 		return decode_message(p, &r, out, err);
 	}
 	if (tag == 'k')

@@ -68,7 +68,10 @@ static int add_tables(struct apply *a, struct err *err)
 		t = rc ? NULL : a->tables[i];
 		for (size_t j = 0; !rc && j < i; j++)
 			if (strcmp(a->tables[j]->lake_name, t->lake_name) == 0)
-				rc = err_set(err, ERR_CONFIG, "source tables %s and %s would both become lake table %s; leave one out of tables:", a->tables[j]->label, t->label, t->mirror_name);
+				rc = err_set(
+					err, ERR_CONFIG,
+					"source tables %s and %s would both become lake table %s; leave one out of tables:",
+					a->tables[j]->label, t->label, t->mirror_name);
 	}
 	for (size_t i = 0; i < n_gone; i++) {
 		if (!rc)
@@ -97,7 +100,11 @@ static int load_position(struct apply *a, struct err *err)
 static int take_epoch(struct apply *a, struct err *err)
 {
 	struct catalog_position position = {
-		.pipeline = a->conf->from, .lsn = a->ctx.known_lsn, .system_id = a->ctx.system_id, .timeline = a->ctx.timeline, .writer_epoch = a->ctx.writer_epoch,
+		.pipeline = a->conf->from,
+		.lsn = a->ctx.known_lsn,
+		.system_id = a->ctx.system_id,
+		.timeline = a->ctx.timeline,
+		.writer_epoch = a->ctx.writer_epoch,
 	};
 	enum commit_result result;
 
@@ -117,7 +124,8 @@ static int column_filled(void *asker, const struct relation *rel, const char *co
 	return rc;
 }
 
-int apply_open(const struct config *config, const struct config_pipeline *conf, struct source *source, struct lake *lake, struct apply **out, struct err *err)
+int apply_open(const struct config *config, const struct config_pipeline *conf, struct source *source,
+               struct lake *lake, struct apply **out, struct err *err)
 {
 	struct apply *a = mem_zero(sizeof *a);
 	struct journal_identity identity = source_identity(source);
@@ -130,7 +138,14 @@ int apply_open(const struct config *config, const struct config_pipeline *conf, 
 	a->conf = conf;
 	a->source = source;
 	a->lake = lake;
-	a->ctx = (struct pipe_context){ .column_filled = column_filled, .asker = a, .lake = lake, .source = conf->from, .with_mirror = conf->mirror, .with_changelog = conf->changelog, .system_id = identity.system_id, .timeline = identity.timeline };
+	a->ctx = (struct pipe_context){ .column_filled = column_filled,
+		                        .asker = a,
+		                        .lake = lake,
+		                        .source = conf->from,
+		                        .with_mirror = conf->mirror,
+		                        .with_changelog = conf->changelog,
+		                        .system_id = identity.system_id,
+		                        .timeline = identity.timeline };
 	rc = load_position(a, err);
 	if (!rc)
 		rc = take_epoch(a, err);
@@ -179,15 +194,18 @@ static bool is_tables_own(int rc)
 
 static int check_reachable(struct apply *a, struct pipe_table *t, struct err *err)
 {
-	uint64_t floor = position_floor(source_position(a->source)), first = journal_first_commit_lsn(source_journal(a->source));
+	uint64_t floor = position_floor(source_position(a->source)),
+		 first = journal_first_commit_lsn(source_journal(a->source));
 	const char *gap = source_gap(a->source);
 	char position[LSN_TEXT_MAX];
 
 	if (gap && t->position + 1 < floor)
 		return err_set(err, ERR_GAP, "%s", gap);
 	if (t->position + 1 < floor || t->position < first)
-		return err_set(err, ERR_GAP, "table %s stands at %s but the journal begins later; the changes between are no longer there; copy the table again: tarn table recopy %s",
-		               t->mirror_name, lsn_text(t->position, position), t->mirror_name);
+		return err_set(
+			err, ERR_GAP,
+			"table %s stands at %s but the journal begins later; the changes between are no longer there; copy the table again: tarn table recopy %s",
+			t->mirror_name, lsn_text(t->position, position), t->mirror_name);
 	return ERR_OK;
 }
 
@@ -243,7 +261,10 @@ static void close_tables(struct apply *a)
 	a->oldest_pending_us = 0;
 }
 
-static int bind_relation(struct relation *rel, struct err *err) { return rel->unsupported ? ERR_OK : pg_types_bind(rel, err); }
+static int bind_relation(struct relation *rel, struct err *err)
+{
+	return rel->unsupported ? ERR_OK : pg_types_bind(rel, err);
+}
 
 /* From the lowest position of the running tables; those ahead skip what they have. */
 static int open_reader(struct apply *a, struct err *err)
@@ -273,7 +294,8 @@ static struct pipe_table *find_table(struct apply *a, uint32_t rel_id)
 	return NULL;
 }
 
-static int on_change(struct apply *a, const struct tx_head *head, const struct change *change, struct pipe_table **last, struct err *err)
+static int on_change(struct apply *a, const struct tx_head *head, const struct change *change, struct pipe_table **last,
+                     struct err *err)
 {
 	struct pipe_table *t = *last && (*last)->rel_id == change->rel->id ? *last : find_table(a, change->rel->id);
 	struct err why = { 0 };
@@ -282,7 +304,8 @@ static int on_change(struct apply *a, const struct tx_head *head, const struct c
 	*last = t;
 	if (!t && change->rel->id != a->other_rel)
 		apply_look_at_other(a, change->rel);
-	/* state may only go from COPYING to NEW or RUNNING beside us, and then attach is set: reading it without the lock is enough here */
+	/* state may only go from COPYING to NEW or RUNNING beside us, and then attach is set: reading it without the
+	 * lock is enough here */
 	if (!t || t->state != TABLE_RUNNING || !(t->mirror || t->changelog) || head->commit_lsn <= t->applied)
 		return ERR_OK;
 	rc = pipe_table_apply(t, head, change, &why);
@@ -294,7 +317,8 @@ static int on_change(struct apply *a, const struct tx_head *head, const struct c
 	if (is_tables_own(rc)) {
 		char place[256];
 
-		err_prefix(&why, "transaction %llX/%llX (%s)", (unsigned long long)(head->commit_lsn >> 32), (unsigned long long)(head->commit_lsn & 0xffffffff),
+		err_prefix(&why, "transaction %llX/%llX (%s)", (unsigned long long)(head->commit_lsn >> 32),
+		           (unsigned long long)(head->commit_lsn & 0xffffffff),
 		           journal_reader_place(a->reader, place, sizeof place));
 		apply_stop_table(a, t, &why);
 		return ERR_OK;
@@ -337,7 +361,8 @@ static int64_t publish_due_in(const struct apply *a)
 	return due < 0 ? 0 : due > VIEWS_EVERY_US ? VIEWS_EVERY_US : due;
 }
 
-/* While the journal has more at hand, as much time goes into applying as the last publish took: publishes that take longer than the interval carry more, instead of one transaction each. */
+/* While the journal has more at hand, as much time goes into applying as the last publish took: publishes that take
+ * longer than the interval carry more, instead of one transaction each. */
 static bool had_its_turn(const struct apply *a) { return env_mono_us() - a->publish_ended_us >= a->last_publish_us; }
 
 static int maybe_publish(struct apply *a, bool idle, unsigned *since_check, struct err *err)
@@ -407,7 +432,8 @@ static void note_idle(struct apply *a)
 		position_published(source_position(a->source), a->applied, a->applied_end);
 }
 
-static int read_one(struct apply *a, enum journal_event *event, struct tx_head *head, struct change *change, struct err *err)
+static int read_one(struct apply *a, enum journal_event *event, struct tx_head *head, struct change *change,
+                    struct err *err)
 {
 	if (a->reader)
 		return journal_read(a->reader, publish_due_in(a), event, head, change, err);
@@ -434,7 +460,8 @@ static int run_loop(struct apply *a, struct err *err)
 		rc = read_one(a, &event, &head, &change, err);
 		if (rc)
 			break;
-		/* a whole transaction at a stretch; cut short by a stop, its part is dropped with everything unpublished and applied again at the next start */
+		/* a whole transaction at a stretch; cut short by a stop, its part is dropped with everything
+		 * unpublished and applied again at the next start */
 		while (!rc && (event == JOURNAL_BEGIN || event == JOURNAL_CHANGE)) {
 			in_tx = true;
 			if (event == JOURNAL_CHANGE)
@@ -463,7 +490,8 @@ static int run_once(struct apply *a, struct err *err)
 {
 	int rc;
 
-	a->ctx.known_lsn = a->stored; /* tables without changes since the start have moved with it; the journal may be trimmed to it */
+	/* tables without changes since the start have moved with it; the journal may be trimmed to it */
+	a->ctx.known_lsn = a->stored;
 	apply_take_recopies(a);
 	rc = open_tables(a, err);
 	if (!rc)

@@ -1,7 +1,10 @@
-/* src/pipeline/apply_compact.c — small files of tables are merged beside applying; the commit of a merge comes right after a publish, when nothing is pending.
+/* src/pipeline/apply_compact.c — small files of tables are merged beside applying; the commit of a merge comes right
+ * after a publish, when nothing is pending.
  *
- * One merge a pipeline at a time: it takes one core at most. Its commit changes no row and no position: the table's position properties stay, the version's summary repeats them, and the commit id is
- * new, so that the version is known as ours. A merge that fails is logged and left for a while; a commit that fails is like a failed publish: all tables are closed and opened again. */
+ * One merge a pipeline at a time: it takes one core at most. Its commit changes no row and no position: the table's
+ * position properties stay, the version's summary repeats them, and the commit id is new, so that the version is
+ * known as ours. A merge that fails is logged and left for a while; a commit that fails is like a failed publish: all
+ * tables are closed and opened again. */
 #include <stdio.h>
 
 #include "base/env.h"
@@ -17,11 +20,13 @@ static bool ready(const struct pipe_table *t)
 	return t->state == TABLE_RUNNING && (t->mirror || t->changelog) && !pipe_table_dirty(t);
 }
 
-static const char *const carried[] = { LAKE_KEY_LSN, LAKE_KEY_EPOCH, LAKE_KEY_SYSTEM_ID, LAKE_KEY_TIMELINE, LAKE_KEY_COMMIT_TS, LAKE_KEY_SOURCE };
+static const char *const carried[] = { LAKE_KEY_LSN,      LAKE_KEY_EPOCH,     LAKE_KEY_SYSTEM_ID,
+	                               LAKE_KEY_TIMELINE, LAKE_KEY_COMMIT_TS, LAKE_KEY_SOURCE };
 #define N_CARRIED (sizeof carried / sizeof carried[0])
 
 /* What the merge changes, or *taken false when it is out of date. */
-static int describe(struct pipe_table *t, struct lake_change *change, const char *removed[COMPACT_FILES_MAX], bool *taken, struct err *err)
+static int describe(struct pipe_table *t, struct lake_change *change, const char *removed[COMPACT_FILES_MAX],
+                    bool *taken, struct err *err)
 {
 	struct merge *merge = t->merge;
 	int rc;
@@ -33,7 +38,10 @@ static int describe(struct pipe_table *t, struct lake_change *change, const char
 	*taken = merge_current(merge, t->changelog_table);
 	for (size_t i = 0; i < merge->n_inputs; i++)
 		removed[i] = merge->inputs[i].uri;
-	*change = (struct lake_change){ .added = &merge->file, .n_added = 1, .removed = removed, .n_removed = merge->n_inputs };
+	*change = (struct lake_change){ .added = &merge->file,
+		                        .n_added = 1,
+		                        .removed = removed,
+		                        .n_removed = merge->n_inputs };
 	return ERR_OK;
 }
 
@@ -41,7 +49,11 @@ static int commit(struct apply *a, struct pipe_table *t, struct publish_part *pa
 {
 	/* The pipeline's position as it is stored: it fences an older writer and says nothing new. */
 	struct catalog_position position = {
-		.pipeline = a->conf->from, .lsn = a->stored, .system_id = a->ctx.system_id, .timeline = a->ctx.timeline, .writer_epoch = a->ctx.writer_epoch,
+		.pipeline = a->conf->from,
+		.lsn = a->stored,
+		.system_id = a->ctx.system_id,
+		.timeline = a->ctx.timeline,
+		.writer_epoch = a->ctx.writer_epoch,
 	};
 	enum commit_result result;
 	int rc;
@@ -87,7 +99,8 @@ static void report(const struct pipe_table *t, bool taken, int64_t commit_us)
 {
 	const struct merge *merge = t->merge;
 
-	log_debug("lake", "%s: %zu files of %s (%llu rows) in %lld ms, commit %lld ms", taken ? "merged" : "merge dropped, the table has moved on", merge->n_inputs, merge->name,
+	log_debug("lake", "%s: %zu files of %s (%llu rows) in %lld ms, commit %lld ms",
+	          taken ? "merged" : "merge dropped, the table has moved on", merge->n_inputs, merge->name,
 	          (unsigned long long)merge->rows, (long long)merge->us / 1000, (long long)commit_us / 1000);
 }
 

@@ -1,6 +1,7 @@
 /* src/pipeline/apply_gone.c — tables of the lake whose source table was dropped, while Tarn ran or while it did not.
  *
- * DROP TABLE leaves no trace in the stream, so it is seen by looking: while running by the monitor (source_monitor.c), at a start by comparing the lake's tables with the source's. The lake's rows stay; the table is
+ * DROP TABLE leaves no trace in the stream, so it is seen by looking: while running by the monitor
+ * (source_monitor.c), at a start by comparing the lake's tables with the source's. The lake's rows stay; the table is
  * shown as stopped with what to do. A table made anew under the old name has another oid and is another table. */
 #include <fnmatch.h>
 #include <stdio.h>
@@ -11,20 +12,25 @@
 
 #define NAMES_MAX 100000
 
-struct names { char **names; size_t n, cap; };
+struct names {
+	char **names;
+	size_t n, cap;
+};
 
 static int collect(void *arg, const char *name)
 {
 	struct names *names = arg;
 	char *copy;
 
-	if (names->n >= NAMES_MAX || vec_grow(&names->names, &names->cap, names->n + 1, sizeof *names->names) || !(copy = mem_strdup(name)))
+	if (names->n >= NAMES_MAX || vec_grow(&names->names, &names->cap, names->n + 1, sizeof *names->names) ||
+	    !(copy = mem_strdup(name)))
 		return ERR_NOMEM;
 	names->names[names->n++] = copy;
 	return ERR_OK;
 }
 
-/* "public.users" of a mirror (of a changelog, where there are no mirrors) that this pipeline wrote; false: another table. */
+/* "public.users" of a mirror (of a changelog, where there are no mirrors) that this pipeline wrote; false: another
+ * table. */
 static bool source_table_of(struct apply *a, const char *name, char *label, size_t size)
 {
 	struct catalog *catalog = a->lake->catalog;
@@ -40,7 +46,8 @@ static bool source_table_of(struct apply *a, const char *name, char *label, size
 	properties = json_object_get(table.metadata, "properties");
 	source = json_get_str(properties, LAKE_KEY_SOURCE, "");
 	kind = json_get_str(properties, LAKE_KEY_KIND, "");
-	if (strcmp(kind, a->conf->mirror ? "mirror" : "changelog") == 0 && strncmp(source, a->conf->from, n) == 0 && source[n] == '.')
+	if (strcmp(kind, a->conf->mirror ? "mirror" : "changelog") == 0 && strncmp(source, a->conf->from, n) == 0 &&
+	    source[n] == '.')
 		ours = str_copy(label, size, str_of(source + n + 1));
 	catalog_table_clear(&table);
 	return ours;
@@ -75,8 +82,10 @@ static struct relation *gone_relation(const char *ns, const char *label)
 	struct relation *rel = dot ? relation_new(0, str_view(label, (size_t)(dot - label)), str_of(dot + 1), 0) : NULL;
 	char text[600];
 
-	snprintf(text, sizeof text,
-	         "table %s is not at the source any more (dropped or renamed); the lake keeps its rows as they were; drop the lake's tables in the catalog to forget it, or leave it out of tables: of source %s", label, ns);
+	snprintf(
+		text, sizeof text,
+		"table %s is not at the source any more (dropped or renamed); the lake keeps its rows as they were; drop the lake's tables in the catalog to forget it, or leave it out of tables: of source %s",
+		label, ns);
 	if (rel && relation_set_unsupported(rel, text)) {
 		relation_unref(rel);
 		return NULL;
@@ -100,7 +109,8 @@ int apply_find_gone(struct apply *a, const struct pg_tables *found, struct relat
 	for (size_t i = 0; !rc && i < names.n; i++) {
 		struct relation *rel;
 
-		if (!source_table_of(a, names.names[i], label, sizeof label) || is_at_source(found, label) || !is_wanted(a, label))
+		if (!source_table_of(a, names.names[i], label, sizeof label) || is_at_source(found, label) ||
+		    !is_wanted(a, label))
 			continue;
 		rel = gone_relation(a->conf->from, label);
 		if (rel)
@@ -132,16 +142,19 @@ void apply_stop_gone(struct apply *a)
 
 	for (size_t i = 0; i < n && !a->oldest_pending_us; i++) {
 		struct pipe_table *t = a->tables[i];
-		bool same = t->rel_id == source_tables(a->source)->tables[i].rel->id; /* else it was copied anew since */
-		uint64_t lsn = same && t->state == TABLE_RUNNING && (t->mirror || t->changelog) ? source_table_gone(a->source, i) : 0;
+		/* else it was copied anew since */
+		bool same = t->rel_id == source_tables(a->source)->tables[i].rel->id;
+		uint64_t lsn = same && t->state == TABLE_RUNNING && (t->mirror || t->changelog)
+		                       ? source_table_gone(a->source, i)
+		                       : 0;
 		char at[LSN_TEXT_MAX];
 		struct err why;
 
 		if (lsn == 0 || position_lake(source_position(a->source)) < lsn)
 			continue;
 		err_set(&why, ERR_NOT_FOUND,
-		        "table %s was dropped at the source before %s; the lake keeps its rows as they were; drop the lake's tables in the catalog to forget it, or copy a new table of that name: tarn table recopy %s", t->label,
-		        lsn_text(lsn, at), t->mirror_name);
+		        "table %s was dropped at the source before %s; the lake keeps its rows as they were; drop the lake's tables in the catalog to forget it, or copy a new table of that name: tarn table recopy %s",
+		        t->label, lsn_text(lsn, at), t->mirror_name);
 		stop_dropped(a, t, &why);
 	}
 }
@@ -153,10 +166,12 @@ void apply_look_at_other(struct apply *a, const struct relation *rel)
 		struct pipe_table *t = a->tables[i];
 		struct err why;
 
-		if (t->state != TABLE_RUNNING || !(t->mirror || t->changelog) || strcmp(t->rel->schema, rel->schema) != 0 || strcmp(t->rel->name, rel->name) != 0)
+		if (t->state != TABLE_RUNNING || !(t->mirror || t->changelog) ||
+		    strcmp(t->rel->schema, rel->schema) != 0 || strcmp(t->rel->name, rel->name) != 0)
 			continue;
-		err_set(&why, ERR_IDENTITY, "source table %s was dropped and created again (oid %u, now %u); table %s still holds the old one's rows; copy it again: tarn table recopy %s", t->label, t->rel_id, rel->id,
-		        t->mirror_name, t->mirror_name);
+		err_set(&why, ERR_IDENTITY,
+		        "source table %s was dropped and created again (oid %u, now %u); table %s still holds the old one's rows; copy it again: tarn table recopy %s",
+		        t->label, t->rel_id, rel->id, t->mirror_name, t->mirror_name);
 		apply_stop_table(a, t, &why);
 	}
 }

@@ -22,53 +22,59 @@ struct apply {
 	struct source *source;
 	struct lake *lake;
 	struct pipe_context ctx;
-	struct pipe_table **tables;    /* fixed after open */
+	struct pipe_table **tables; /* fixed after open */
 	size_t n_tables;
 
 	struct thread *thread, *copier;
-	struct monitor lock;           /* guards what follows, and the state of tables between apply and copier */
+	struct monitor lock; /* guards what follows, and the state of tables between apply and copier */
 	bool stopping, stop_copier;
 	bool fatal;
 	struct err fatal_err;
 	struct table_view *views;
-	char reason[ERR_TEXT_MAX];     /* why the whole pipeline waits; "" when it runs */
+	char reason[ERR_TEXT_MAX]; /* why the whole pipeline waits; "" when it runs */
 	uint64_t publishes;
-	int64_t last_publish_us;       /* duration */
-	bool copying;                  /* the copier works: the journal is not trimmed */
-	bool attach;                   /* the copier finished a table: the apply thread opens it */
+	int64_t last_publish_us; /* duration */
+	bool copying;            /* the copier works: the journal is not trimmed */
+	bool attach;             /* the copier finished a table: the apply thread opens it */
 
-	bool position_waits;           /* atomic: a table could not be marked as held */
+	bool position_waits; /* atomic: a table could not be marked as held */
 
 	/* apply thread only */
 	struct journal_reader *reader;
-	uint64_t applied, applied_end; /* commit and end LSN of the newest transaction applied */
-	uint64_t stored;               /* pipeline position in the catalog */
+	uint64_t applied, applied_end;                /* commit and end LSN of the newest transaction applied */
+	uint64_t stored;                              /* pipeline position in the catalog */
 	int64_t publish_started_us, publish_ended_us; /* of the last publish */
-	int64_t oldest_pending_us;     /* 0: nothing pending */
+	int64_t oldest_pending_us;                    /* 0: nothing pending */
 	int64_t views_us, stored_us, recopy_us;
-	int64_t compact_us;            /* no merge before: the last one failed */
-	size_t compact_next;           /* table to look at first */
-	uint32_t other_rel;            /* a table that is none of ours, seen last: 0 none */
+	int64_t compact_us;  /* no merge before: the last one failed */
+	size_t compact_next; /* table to look at first */
+	uint32_t other_rel;  /* a table that is none of ours, seen last: 0 none */
 	struct repeat failures;
 };
 
 bool apply_stopping(struct apply *a);
 void apply_refresh_views(struct apply *a, bool now);
-/* apply_publish.c: publishes all dirty tables at position a->applied. After an error all tables must be closed and opened again. */
+/* apply_publish.c: publishes all dirty tables at position a->applied. After an error all tables must be closed and
+ * opened again. */
 int apply_publish(struct apply *a, struct err *err) TARN_MUST_CHECK;
-int apply_store_position(struct apply *a, struct err *err) TARN_MUST_CHECK; /* without table commits, when it moved and it is time */
+/* without table commits, when it moved and it is time */
+int apply_store_position(struct apply *a, struct err *err) TARN_MUST_CHECK;
 int apply_trim(struct apply *a, struct err *err) TARN_MUST_CHECK;
 /* apply_compact.c: between transactions; best right after a publish. After an error as after one of apply_publish. */
 int apply_compact(struct apply *a, struct err *err) TARN_MUST_CHECK;
 /* apply_held.c */
 void apply_load_holds(struct apply *a);
-void apply_hold(struct apply *a, struct pipe_table *t);            /* before the pipeline's position may pass a table that does not run */
-void apply_release_holds(struct apply *a, uint64_t stored_lsn);    /* after stored_lsn was committed as the pipeline's position */
+/* before the pipeline's position may pass a table that does not run */
+void apply_hold(struct apply *a, struct pipe_table *t);
+/* after stored_lsn was committed as the pipeline's position */
+void apply_release_holds(struct apply *a, uint64_t stored_lsn);
 /* copier.c */
 void copier_main(void *apply);
 void apply_stop_table(struct apply *a, struct pipe_table *table, const struct err *why);
-/* apply_gone.c: tables that were dropped at the source. Those in the lake but not at the source any more, as relations that cannot be captured: *out and each of them owned by the caller. */
-int apply_find_gone(struct apply *a, const struct pg_tables *found, struct relation ***out, size_t *n, struct err *err) TARN_MUST_CHECK;
+/* apply_gone.c: tables that were dropped at the source. Those in the lake but not at the source any more, as
+ * relations that cannot be captured: *out and each of them owned by the caller. */
+int apply_find_gone(struct apply *a, const struct pg_tables *found, struct relation ***out, size_t *n,
+                    struct err *err) TARN_MUST_CHECK;
 void apply_stop_gone(struct apply *a);
 /* A change of a table that is none of ours: made anew under the name of one of ours? That one is stopped. */
 void apply_look_at_other(struct apply *a, const struct relation *rel);

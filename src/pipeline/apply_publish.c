@@ -11,10 +11,10 @@
 
 struct publish {
 	struct apply *a;
-	struct pipe_table **tables;   /* dirty ones */
+	struct pipe_table **tables; /* dirty ones */
 	struct pipe_texts *texts;
 	struct publish_part *parts;
-	size_t *n_parts;              /* per table */
+	size_t *n_parts; /* per table */
 	size_t n_tables, n_all;
 };
 
@@ -54,7 +54,11 @@ static uint64_t trim_lsn(const struct apply *a)
 static struct catalog_position position_of(const struct apply *a)
 {
 	return (struct catalog_position){
-		.pipeline = a->conf->from, .lsn = pipeline_lsn(a), .system_id = a->ctx.system_id, .timeline = a->ctx.timeline, .writer_epoch = a->ctx.writer_epoch,
+		.pipeline = a->conf->from,
+		.lsn = pipeline_lsn(a),
+		.system_id = a->ctx.system_id,
+		.timeline = a->ctx.timeline,
+		.writer_epoch = a->ctx.writer_epoch,
 	};
 }
 
@@ -189,8 +193,12 @@ static void release_stopped(struct apply *a)
 
 		if (t->state != TABLE_STOPPED || t->released || t->position == 0)
 			continue;
-		t->released = true; /* held, so a restart finds its own position, below the journal's begin: a gap, never a silent one */
-		log_error("pipeline", "table %s: the journal is nearly full, so the changes kept for this stopped table are given up; copy it again: tarn table recopy %s", t->mirror_name, t->mirror_name);
+		/* held, so a restart finds its own position, below the journal's begin: a gap, never a silent one */
+		t->released = true;
+		log_error(
+			"pipeline",
+			"table %s: the journal is nearly full, so the changes kept for this stopped table are given up; copy it again: tarn table recopy %s",
+			t->mirror_name, t->mirror_name);
 	}
 }
 

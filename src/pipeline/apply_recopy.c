@@ -1,4 +1,5 @@
-/* src/pipeline/apply_recopy.c — requests for a new copy: files <state>/recopy/<namespace>.<table>, left by `tarn table recopy`, removed when the copy is committed. */
+/* src/pipeline/apply_recopy.c — requests for a new copy: files <state>/recopy/<namespace>.<table>, left by `tarn
+ * table recopy`, removed when the copy is committed. */
 #include <stdio.h>
 
 #include "base/env.h"

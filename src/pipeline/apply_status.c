@@ -51,15 +51,21 @@ static int table_json(const struct pipe_table *t, const struct table_view *v, js
 {
 	/* state and copy progress are read live: the apply thread does not refresh them while the copier works */
 	enum table_state state = t->state == TABLE_RUNNING && t->attaching ? TABLE_COPYING : t->state;
-	int rc = json_set_str(o, "table", str_of(t->mirror_name)) | json_set_str(o, "source_table", str_of(t->label)) | json_set_str(o, "state", str_of(table_state_name(state))) |
-	         set_lsn(o, "published_lsn", v->position) | set_lsn(o, "applied_lsn", v->applied) | json_set_int(o, "rows", (int64_t)v->rows) | json_set_int(o, "inserts", (int64_t)v->counts.inserts) |
-	         json_set_int(o, "updates", (int64_t)v->counts.updates) | json_set_int(o, "deletes", (int64_t)v->counts.deletes) | json_set_int(o, "truncates", (int64_t)v->counts.truncates) |
-	         json_set_int(o, "published_versions", (int64_t)v->counts.published_versions) | set_time(o, "last_commit_ts", v->last_commit_ts_us);
+	int rc = json_set_str(o, "table", str_of(t->mirror_name)) | json_set_str(o, "source_table", str_of(t->label)) |
+	         json_set_str(o, "state", str_of(table_state_name(state))) | set_lsn(o, "published_lsn", v->position) |
+	         set_lsn(o, "applied_lsn", v->applied) | json_set_int(o, "rows", (int64_t)v->rows) |
+	         json_set_int(o, "inserts", (int64_t)v->counts.inserts) |
+	         json_set_int(o, "updates", (int64_t)v->counts.updates) |
+	         json_set_int(o, "deletes", (int64_t)v->counts.deletes) |
+	         json_set_int(o, "truncates", (int64_t)v->counts.truncates) |
+	         json_set_int(o, "published_versions", (int64_t)v->counts.published_versions) |
+	         set_time(o, "last_commit_ts", v->last_commit_ts_us);
 
 	if (state == TABLE_STOPPED)
 		rc |= json_set_str(o, "reason", str_of(t->reason));
 	if (state == TABLE_COPYING)
-		rc |= json_set_int(o, "copied_rows", (int64_t)__atomic_load_n(&t->counts.copied, __ATOMIC_RELAXED)) | json_set_int(o, "copy_rows_expected", (int64_t)t->copy_rows_expected) |
+		rc |= json_set_int(o, "copied_rows", (int64_t)__atomic_load_n(&t->counts.copied, __ATOMIC_RELAXED)) |
+		      json_set_int(o, "copy_rows_expected", (int64_t)t->copy_rows_expected) |
 		      set_time(o, "copy_started", t->copy_started_us);
 	return rc;
 }
@@ -76,7 +82,9 @@ int apply_status(struct apply *a, json_t *out)
 		rc = o ? table_json(a->tables[i], &a->views[i], o) : -1;
 		rc |= json_array_append_new(tables, o);
 	}
-	rc |= json_set_str(out, "pipeline", str_of(a->conf->from)) | json_set_str(out, "waiting_because", str_of(a->reason)) | json_set_int(out, "publishes", (int64_t)a->publishes) |
+	rc |= json_set_str(out, "pipeline", str_of(a->conf->from)) |
+	      json_set_str(out, "waiting_because", str_of(a->reason)) |
+	      json_set_int(out, "publishes", (int64_t)a->publishes) |
 	      json_set_int(out, "last_publish_us", a->last_publish_us);
 	monitor_unlock(&a->lock);
 	return rc;

@@ -1,7 +1,9 @@
 /* src/pipeline/copier.c — copies of whole tables under an exported snapshot, handed over at its LSN.
  *
- * A transaction is in the snapshot exactly if its commit record starts before the consistent point (pg-cdc 2.1): the copied table's position is consistent point - 1, and the apply thread goes on with what the journal has
- * behind it. All tables that wait are copied one after the other in one transaction. The copy is one commit; a copy that fails leaves no trace but unreferenced files and is begun again. */
+ * A transaction is in the snapshot exactly if its commit record starts before the consistent point (pg-cdc 2.1): the
+ * copied table's position is consistent point - 1, and the apply thread goes on with what the journal has behind it.
+ * All tables that wait are copied one after the other in one transaction. The copy is one commit; a copy that fails
+ * leaves no trace but unreferenced files and is begun again. */
 #include <stdio.h>
 
 #include "base/env.h"
@@ -57,8 +59,10 @@ static void set_state(struct apply *a, struct pipe_table *t, enum table_state st
 	monitor_unlock(&a->lock);
 }
 
-/* A table that was made after the start is not in the publication: its later changes would not come. Added now, it can be copied under the next snapshot. */
-static int add_to_publication(struct copy_run *run, const struct pipe_table *t, const struct pg_tables *found, struct err *err)
+/* A table that was made after the start is not in the publication: its later changes would not come. Added now, it
+ * can be copied under the next snapshot. */
+static int add_to_publication(struct copy_run *run, const struct pipe_table *t, const struct pg_tables *found,
+                              struct err *err)
 {
 	const struct config_source *conf = config_find_source(run->a->config, run->a->conf->from);
 	struct pg_conn *conn = NULL;
@@ -67,7 +71,10 @@ static int add_to_publication(struct copy_run *run, const struct pipe_table *t, 
 	if (!rc)
 		rc = pg_publication_ensure(conn, conf->publication, found, true, err);
 	pg_conn_close(conn);
-	return rc ? rc : err_set(err, ERR_CONFLICT, "table %s was added to publication \"%s\"; its copy begins again behind that", t->label, conf->publication);
+	return rc ? rc
+	          : err_set(err, ERR_CONFLICT,
+	                    "table %s was added to publication \"%s\"; its copy begins again behind that", t->label,
+	                    conf->publication);
 }
 
 /* The table's shape as the snapshot's transaction sees it. */
@@ -75,7 +82,8 @@ static int describe(struct copy_run *run, struct pipe_table *t, struct relation 
 {
 	const char *pattern = t->label;
 	struct pg_tables found = { 0 };
-	int rc = pg_tables_find(run->conn, &pattern, 1, config_find_source(run->a->config, run->a->conf->from)->publication, &found, err);
+	int rc = pg_tables_find(run->conn, &pattern, 1,
+	                        config_find_source(run->a->config, run->a->conf->from)->publication, &found, err);
 
 	if (!rc && found.n != 1)
 		rc = err_set(err, ERR_NOT_FOUND, "table %s is not at the source any more", t->label);
@@ -160,7 +168,8 @@ static int copy_table(struct copy_run *run, struct pipe_table *t, struct err *er
 		rc = publish(run, t, err);
 	if (rc)
 		return err_prefix(err, "copy of %s", t->label);
-	log_info("pipeline", "table %s copied: %llu rows in %lld ms", t->mirror_name, (unsigned long long)t->counts.copied, (long long)(env_mono_us() - started) / 1000);
+	log_info("pipeline", "table %s copied: %llu rows in %lld ms", t->mirror_name,
+	         (unsigned long long)t->counts.copied, (long long)(env_mono_us() - started) / 1000);
 	apply_recopy_done(run->a, t);
 	return ERR_OK;
 }
@@ -187,7 +196,8 @@ static bool worth_retry(int rc)
 {
 	enum err_class class = err_class_of(rc);
 
-	return class == ERR_CLASS_TRANSIENT || class == ERR_CLASS_CONFLICT || class == ERR_CLASS_LIMIT || rc == ERR_CANCELLED || rc == ERR_SLOT;
+	return class == ERR_CLASS_TRANSIENT || class == ERR_CLASS_CONFLICT || class == ERR_CLASS_LIMIT ||
+	       rc == ERR_CANCELLED || rc == ERR_SLOT;
 }
 
 /* One exported snapshot for every table that waits. Returns an error when the run as a whole has to be begun again. */

@@ -86,29 +86,36 @@ static int evolve(struct pipe_table *t, const struct relation *rel, struct err *
 
 /* --- opening --- */
 
-struct stored { bool has_position; uint64_t lsn, epoch; };
+struct stored {
+	bool has_position;
+	uint64_t lsn, epoch;
+};
 
-static int read_stored(const struct pipe_table *t, const struct lake_table *table, const char *name, struct stored *out, struct err *err)
+static int read_stored(const struct pipe_table *t, const struct lake_table *table, const char *name, struct stored *out,
+                       struct err *err)
 {
-	const char *lsn = table->ops->property(table, LAKE_KEY_LSN), *epoch = table->ops->property(table, LAKE_KEY_EPOCH);
+	const char *lsn = table->ops->property(table, LAKE_KEY_LSN),
+		   *epoch = table->ops->property(table, LAKE_KEY_EPOCH);
 	const char *system_id = table->ops->property(table, LAKE_KEY_SYSTEM_ID);
 	uint64_t id;
 
 	*out = (struct stored){ 0 };
 	if (!lsn)
-		return table->ops->version(table) < 0 ? ERR_OK
-		                                      : err_set(err, ERR_IDENTITY,
-		                                                "table %s has rows but no stored position (%s); it was not written by tarn or was restored without its "
-		                                                "properties; drop or rename it, or copy it again: tarn table recopy %s",
-		                                                name, LAKE_KEY_LSN, name);
+		return table->ops->version(table) < 0
+		               ? ERR_OK
+		               : err_set(err, ERR_IDENTITY,
+		                         "table %s has rows but no stored position (%s); it was not written by tarn or was restored without its "
+		                         "properties; drop or rename it, or copy it again: tarn table recopy %s",
+		                         name, LAKE_KEY_LSN, name);
 	if (!str_to_lsn(str_of(lsn), &out->lsn) || (epoch && !str_to_u64(str_of(epoch), &out->epoch)))
 		return err_set(err, ERR_CORRUPT, "table %s: its stored position '%s' cannot be read", name, lsn);
 	out->has_position = true;
 	if (system_id && (!str_to_u64(str_of(system_id), &id) || id != t->ctx->system_id))
-		return err_set(err, ERR_IDENTITY,
-		               "table %s was filled from the PostgreSQL cluster with system identifier %s, but source %s is %llu; point the source at the old cluster, or copy "
-		               "the table again: tarn table recopy %s",
-		               name, system_id, t->ctx->source, (unsigned long long)t->ctx->system_id, name);
+		return err_set(
+			err, ERR_IDENTITY,
+			"table %s was filled from the PostgreSQL cluster with system identifier %s, but source %s is %llu; point the source at the old cluster, or copy "
+			"the table again: tarn table recopy %s",
+			name, system_id, t->ctx->source, (unsigned long long)t->ctx->system_id, name);
 	return ERR_OK;
 }
 
@@ -119,23 +126,30 @@ static int check_oid(const struct pipe_table *t, const struct lake_table *table,
 
 	if (!text || (str_to_u64(str_of(text), &oid) && oid == t->rel_id))
 		return ERR_OK;
-	return err_set(err, ERR_IDENTITY, "source table %s was dropped and created again (oid %s, now %u); table %s still holds the old one's rows; copy it again: tarn table recopy %s", t->label, text,
-	               t->rel_id, name, t->mirror_name);
+	return err_set(
+		err, ERR_IDENTITY,
+		"source table %s was dropped and created again (oid %s, now %u); table %s still holds the old one's rows; copy it again: tarn table recopy %s",
+		t->label, text, t->rel_id, name, t->mirror_name);
 }
 
-/* After a commit of ours the version's summary and the table's property carry the same commit id. Rows changed by somebody else would make the promise false. */
+/* After a commit of ours the version's summary and the table's property carry the same commit id. Rows changed by
+ * somebody else would make the promise false. */
 static int check_foreign(const struct lake_table *table, const char *name, const char *mirror_name, struct err *err)
 {
-	const char *ours = table->ops->property(table, LAKE_KEY_COMMIT_ID), *found = table->ops->summary(table, LAKE_KEY_COMMIT_ID);
+	const char *ours = table->ops->property(table, LAKE_KEY_COMMIT_ID),
+		   *found = table->ops->summary(table, LAKE_KEY_COMMIT_ID);
 	const char *operation = table->ops->summary(table, "operation");
 
-	if (table->ops->version(table) < 0 || (ours && found && strcmp(ours, found) == 0) || (operation && strcmp(operation, "replace") == 0))
+	if (table->ops->version(table) < 0 || (ours && found && strcmp(ours, found) == 0) ||
+	    (operation && strcmp(operation, "replace") == 0))
 		return ERR_OK;
-	return err_set(err, ERR_IDENTITY,
-	               "table %s was changed by another writer (table version %lld, operation %s, engine %s); its rows need not equal the source any more; undo it with: tarn table "
-	               "rollback %s, or copy the table again (a changelog with rows of others begins anew): tarn table recopy %s",
-	               name, (long long)table->ops->version(table), operation ? operation : "unknown", table->ops->summary(table, "engine-name") ? table->ops->summary(table, "engine-name") : "unknown",
-	               name, mirror_name);
+	return err_set(
+		err, ERR_IDENTITY,
+		"table %s was changed by another writer (table version %lld, operation %s, engine %s); its rows need not equal the source any more; undo it with: tarn table "
+		"rollback %s, or copy the table again (a changelog with rows of others begins anew): tarn table recopy %s",
+		name, (long long)table->ops->version(table), operation ? operation : "unknown",
+		table->ops->summary(table, "engine-name") ? table->ops->summary(table, "engine-name") : "unknown", name,
+		mirror_name);
 }
 
 static int open_one(struct pipe_table *t, bool changelog, struct lake_table **table, struct err *err)
@@ -149,12 +163,14 @@ static int open_one(struct pipe_table *t, bool changelog, struct lake_table **ta
 	if (rc == ERR_NOT_FOUND) {
 		rc = table_schema_create(lake, t->ctx->source, lake_name, t->rel, changelog, err);
 		if (!rc)
-			rc = lake->format->open(lake->catalog, lake->store, t->ctx->source, lake_name, &lake->keep, table, err);
+			rc = lake->format->open(lake->catalog, lake->store, t->ctx->source, lake_name, &lake->keep,
+			                        table, err);
 	}
 	return rc;
 }
 
-/* A table whose files cannot be read any more is of no use to a copy, nor is a changelog with somebody else's rows, which no copy takes out: it is dropped from the catalog (its files stay) and made anew. */
+/* A table whose files cannot be read any more is of no use to a copy, nor is a changelog with somebody else's rows,
+ * which no copy takes out: it is dropped from the catalog (its files stay) and made anew. */
 static int open_or_replace(struct pipe_table *t, bool changelog, struct lake_table **table, struct err *err)
 {
 	struct catalog *catalog = t->ctx->lake->catalog;
@@ -175,7 +191,8 @@ static int open_or_replace(struct pipe_table *t, bool changelog, struct lake_tab
 
 static int open_lake_tables(struct pipe_table *t, bool replace, struct err *err)
 {
-	int (*open_fn)(struct pipe_table *, bool, struct lake_table **, struct err *) = replace ? open_or_replace : open_one;
+	int (*open_fn)(struct pipe_table *, bool, struct lake_table **, struct err *) =
+		replace ? open_or_replace : open_one;
 	int rc = ERR_OK;
 
 	if (t->ctx->with_mirror)
@@ -185,7 +202,8 @@ static int open_lake_tables(struct pipe_table *t, bool replace, struct err *err)
 	return rc;
 }
 
-/* A table without changes does not commit; the pipeline's position says how far that is known, unless the table is held. */
+/* A table without changes does not commit; the pipeline's position says how far that is known, unless the table is
+ * held. */
 static uint64_t complete_to(const struct pipe_table *t, uint64_t own)
 {
 	uint64_t known = t->held ? t->held_lsn : t->ctx->known_lsn;
@@ -193,7 +211,8 @@ static uint64_t complete_to(const struct pipe_table *t, uint64_t own)
 	return own > known ? own : known;
 }
 
-static int check_one(struct pipe_table *t, const struct lake_table *table, const char *name, struct stored *stored, struct err *err)
+static int check_one(struct pipe_table *t, const struct lake_table *table, const char *name, struct stored *stored,
+                     struct err *err)
 {
 	int rc;
 
@@ -209,8 +228,10 @@ static int check_one(struct pipe_table *t, const struct lake_table *table, const
 	if (!rc)
 		rc = check_foreign(table, name, t->mirror_name, err);
 	if (!rc && stored->epoch > t->ctx->writer_epoch)
-		rc = err_set(err, ERR_FENCED, "table %s is owned by a newer writer (epoch %llu, ours is %llu); another tarn writes this lake", name,
-		             (unsigned long long)stored->epoch, (unsigned long long)t->ctx->writer_epoch);
+		rc = err_set(
+			err, ERR_FENCED,
+			"table %s is owned by a newer writer (epoch %llu, ours is %llu); another tarn writes this lake",
+			name, (unsigned long long)stored->epoch, (unsigned long long)t->ctx->writer_epoch);
 	return rc;
 }
 
@@ -229,8 +250,10 @@ static int check_tables(struct pipe_table *t, struct err *err)
 	if (both && mirror.has_position != changelog.has_position)
 		return ERR_OK;
 	if (both && changelog.lsn != mirror.lsn)
-		return err_set(err, ERR_IDENTITY, "tables %s and %s are at different positions; one was restored from an older copy; copy again: tarn table recopy %s",
-		               t->mirror_name, t->changelog_name, t->mirror_name);
+		return err_set(
+			err, ERR_IDENTITY,
+			"tables %s and %s are at different positions; one was restored from an older copy; copy again: tarn table recopy %s",
+			t->mirror_name, t->changelog_name, t->mirror_name);
 	if (!(t->ctx->with_mirror ? mirror : changelog).has_position)
 		return ERR_OK;
 	t->state = TABLE_RUNNING;
@@ -259,7 +282,8 @@ static void look_for_position(struct pipe_table *t)
 	struct err ignored;
 
 	t->position = 0;
-	if (!lake->format->open(lake->catalog, lake->store, t->ctx->source, name, &lake->keep, table, &ignored) && !read_stored(t, *table, name, &stored, &ignored) && stored.has_position)
+	if (!lake->format->open(lake->catalog, lake->store, t->ctx->source, name, &lake->keep, table, &ignored) &&
+	    !read_stored(t, *table, name, &stored, &ignored) && stored.has_position)
 		t->position = complete_to(t, stored.lsn);
 	pipe_table_close(t);
 }
@@ -277,7 +301,10 @@ int pipe_table_open(struct pipe_table *t, struct err *err)
 	if (rc == ERR_CORRUPT || rc == ERR_NOT_FOUND) {
 		struct err why = *err;
 
-		return err_set(err, rc, "%.1500s; was the warehouse restored from an older copy, or were files removed? Put them back, or copy the table again: tarn table recopy %s", why.text, t->mirror_name);
+		return err_set(
+			err, rc,
+			"%.1500s; was the warehouse restored from an older copy, or were files removed? Put them back, or copy the table again: tarn table recopy %s",
+			why.text, t->mirror_name);
 	}
 	if (rc || (rc = check_tables(t, err)))
 		return rc;
@@ -367,15 +394,18 @@ static int check_new_columns(struct pipe_table *t, const struct relation *rel, s
 	for (uint16_t i = 0; i < rel->n_columns; i++) {
 		const char *name = rel->columns[i].name;
 		bool filled = false;
-		int rc = relation_find_column(t->rel, str_of(name)) >= 0 ? ERR_OK : t->ctx->column_filled(t->ctx->asker, rel, name, &filled, err);
+		int rc = relation_find_column(t->rel, str_of(name)) >= 0
+		                 ? ERR_OK
+		                 : t->ctx->column_filled(t->ctx->asker, rel, name, &filled, err);
 
 		if (rc)
 			return rc;
 		if (filled)
-			return err_set(err, ERR_UNSUPPORTED,
-			               "column \"%s\" was added to %s with a default or NOT NULL, so rows that were there before have a value which the change stream does not carry; copy the table again: tarn table "
-			               "recopy %s",
-			               name, t->label, t->mirror_name);
+			return err_set(
+				err, ERR_UNSUPPORTED,
+				"column \"%s\" was added to %s with a default or NOT NULL, so rows that were there before have a value which the change stream does not carry; copy the table again: tarn table "
+				"recopy %s",
+				name, t->label, t->mirror_name);
 	}
 	return ERR_OK;
 }
@@ -384,7 +414,9 @@ static int check_new_columns(struct pipe_table *t, const struct relation *rel, s
 static int take_shape(struct pipe_table *t, const struct relation *rel, struct err *err)
 {
 	if (rel->unsupported)
-		return err_set(err, ERR_UNSUPPORTED, "table %s: %s; once that is mended copy it again: tarn table recopy %s", t->label, rel->unsupported, t->mirror_name);
+		return err_set(err, ERR_UNSUPPORTED,
+		               "table %s: %s; once that is mended copy it again: tarn table recopy %s", t->label,
+		               rel->unsupported, t->mirror_name);
 	if (!relation_same_shape(rel, t->rel)) {
 		int rc = check_new_columns(t, rel, err);
 
@@ -424,7 +456,8 @@ int pipe_table_apply(struct pipe_table *t, const struct tx_head *head, const str
 
 bool pipe_table_dirty(const struct pipe_table *t)
 {
-	return (t->mirror && mirror_dirty(t->mirror)) || (t->changelog && changelog_dirty(t->changelog)) || t->n_planned > 0;
+	return (t->mirror && mirror_dirty(t->mirror)) || (t->changelog && changelog_dirty(t->changelog)) ||
+	       t->n_planned > 0;
 }
 
 uint64_t pipe_table_bytes(const struct pipe_table *t)
@@ -458,8 +491,8 @@ static size_t fill_texts(const struct pipe_table *t, uint64_t lsn, struct pipe_t
 	return n;
 }
 
-static void add_part(struct lake_table *table, const struct lake_change *change, const struct pipe_texts *texts, size_t n_kv, const struct lake_field *planned,
-                     size_t n_planned, struct publish_part *part)
+static void add_part(struct lake_table *table, const struct lake_change *change, const struct pipe_texts *texts,
+                     size_t n_kv, const struct lake_field *planned, size_t n_planned, struct publish_part *part)
 {
 	bool version = change->n_added > 0 || change->n_removed > 0 || change->n_dvs > 0 || change->remove_all;
 
@@ -473,7 +506,8 @@ static void add_part(struct lake_table *table, const struct lake_change *change,
 	part->change.n_add_fields = n_planned;
 }
 
-int pipe_table_flush(struct pipe_table *t, uint64_t lsn, struct pipe_texts *texts, struct publish_part parts[2], size_t *n_parts, struct err *err)
+int pipe_table_flush(struct pipe_table *t, uint64_t lsn, struct pipe_texts *texts, struct publish_part parts[2],
+                     size_t *n_parts, struct err *err)
 {
 	size_t n_kv = fill_texts(t, lsn, texts), n = 0;
 	int rc;
@@ -490,7 +524,8 @@ int pipe_table_flush(struct pipe_table *t, uint64_t lsn, struct pipe_texts *text
 
 		if ((rc = changelog_flush(t->changelog, &change, err)))
 			return rc;
-		add_part(t->changelog_table, &change, texts, n_kv, t->planned_changes, t->n_planned_changes, &parts[n++]);
+		add_part(t->changelog_table, &change, texts, n_kv, t->planned_changes, t->n_planned_changes,
+		         &parts[n++]);
 	}
 	*n_parts = n;
 	return ERR_OK;

@@ -1,7 +1,7 @@
 /* src/pipeline/position.c — positions of one source and what follows from them.
  *
- * Invariants: confirmable never decreases; confirmable <= end LSN of what is durable (journal or tables) or a stored idle position; idle is only taken when every
- * transaction delivered before it is durable. */
+ * Invariants: confirmable never decreases; confirmable <= end LSN of what is durable (journal or tables) or a stored
+ * idle position; idle is only taken when every transaction delivered before it is durable. */
 #include "pipeline/position.h"
 
 #include <errno.h>
@@ -20,8 +20,8 @@ struct position {
 	char known_path[4096], floor_path[4096];
 	bool ack_publish;
 	struct position_view v;
-	uint64_t idle;          /* newest walEnd with nothing pending */
-	uint64_t idle_stored;   /* of that, durable in KNOWN */
+	uint64_t idle;        /* newest walEnd with nothing pending */
+	uint64_t idle_stored; /* of that, durable in KNOWN */
 	int64_t stored_us;
 	uint64_t published_end;
 	uint64_t floor;
@@ -47,7 +47,8 @@ static int read_lsn(const char *path, uint64_t *lsn, struct err *err)
 		rc = crc32c(0, check, strlen(check)) == crc ? ERR_OK : ERR_CORRUPT;
 	}
 	if (rc)
-		return err_set(err, ERR_CORRUPT, "'%s' is damaged; remove it to go on from the journal's own end", path);
+		return err_set(err, ERR_CORRUPT, "'%s' is damaged; remove it to go on from the journal's own end",
+		               path);
 	*lsn = (uint64_t)hi << 32 | lo;
 	return ERR_OK;
 }
@@ -136,7 +137,8 @@ int position_idle(struct position *p, uint64_t wal_end, bool force, struct err *
 	monitor_lock(&p->lock);
 	raise_to(&p->idle, wal_end);
 	wal_end = p->idle;
-	store = wal_end > p->idle_stored && wal_end > p->v.journaled_end && (force || now - p->stored_us >= KNOWN_EVERY_US);
+	store = wal_end > p->idle_stored && wal_end > p->v.journaled_end &&
+	        (force || now - p->stored_us >= KNOWN_EVERY_US);
 	monitor_unlock(&p->lock);
 	if (!store)
 		return ERR_OK;

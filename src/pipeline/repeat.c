@@ -38,7 +38,8 @@ void repeat_log(struct repeat *r, enum log_level level, const char *subject, con
 		return;
 	}
 	if (same)
-		log_msg(level, "pipeline", NULL, "%s%s%s (%u times more since it was last said)", subject ? subject : "", subject ? ": " : "", text, r->times);
+		log_msg(level, "pipeline", NULL, "%s%s%s (%u times more since it was last said)",
+		        subject ? subject : "", subject ? ": " : "", text, r->times);
 	else
 		log_msg(level, "pipeline", NULL, "%s%s%s", subject ? subject : "", subject ? ": " : "", text);
 	memcpy(r->text, start, sizeof start);

@@ -29,7 +29,9 @@ int run_info_address(const struct config *config, char *out, size_t n, struct er
 	ok = str_copy(out, n, str_of(json_get_str(info, "http", "")));
 	json_decref(info);
 	if (ok && out[0] == '\0')
-		return err_set(err, ERR_CONFIG, "the running tarn has no HTTP address; set serve.http, for example 127.0.0.1:8080, and restart it");
+		return err_set(
+			err, ERR_CONFIG,
+			"the running tarn has no HTTP address; set serve.http, for example 127.0.0.1:8080, and restart it");
 	return ok ? ERR_OK : not_running(config, err);
 }
 
@@ -44,7 +46,8 @@ int run_info_status(const struct config *config, json_t **out, struct err *err)
 		return rc;
 	rc = http_fetch(address, "GET", "/api/v1/status", str_of(""), 5000, &http_status, &text, &n, &why);
 	if (rc)
-		return err_class_of(rc) == ERR_CLASS_TRANSIENT ? not_running(config, err) : err_set(err, rc, "%s", why.text);
+		return err_class_of(rc) == ERR_CLASS_TRANSIENT ? not_running(config, err)
+		                                               : err_set(err, rc, "%s", why.text);
 	*out = http_status == 200 ? json_parse(str_view(text, n), "status", err) : NULL;
 	mem_free(text);
 	if (http_status != 200)

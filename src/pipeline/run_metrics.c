@@ -18,7 +18,10 @@ static void counter(const char *name, const char *help, const char *const *label
 		metric_add(metric, value - before);
 }
 
-static void gauge(const char *name, const char *help, const char *const *labels, double value) { metric_set(metric_gauge(name, help, labels), value); }
+static void gauge(const char *name, const char *help, const char *const *labels, double value)
+{
+	metric_set(metric_gauge(name, help, labels), value);
+}
 
 static double number(const json_t *o, const char *key) { return (double)json_get_int(o, key, 0); }
 
@@ -28,7 +31,8 @@ static void render_table(const char *source, const json_t *t)
 	const char *state = json_get_str(t, "state", "");
 	static const char *const ops[] = { "inserts", "updates", "deletes", "truncates" };
 
-	gauge("tarn_table_running", "1 when the table is applied, 0 when it is new, copying or stopped", labels, strcmp(state, "running") == 0);
+	gauge("tarn_table_running", "1 when the table is applied, 0 when it is new, copying or stopped", labels,
+	      strcmp(state, "running") == 0);
 	gauge("tarn_table_stopped", "1 when the table is stopped with a reason", labels, strcmp(state, "stopped") == 0);
 	gauge("tarn_table_rows", "Live rows of the mirror", labels, number(t, "rows"));
 	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
@@ -36,7 +40,8 @@ static void render_table(const char *source, const json_t *t)
 
 		counter("tarn_table_changes_total", "Changes applied since start", op_labels, number(t, ops[i]));
 	}
-	counter("tarn_table_versions_total", "Table versions published since start", labels, number(t, "published_versions"));
+	counter("tarn_table_versions_total", "Table versions published since start", labels,
+	        number(t, "published_versions"));
 }
 
 static void render_source(const json_t *s)
@@ -46,17 +51,22 @@ static void render_source(const json_t *s)
 	const json_t *table;
 	size_t i;
 
-	gauge("tarn_source_up", "1 while the source streams", labels, strcmp(json_get_str(s, "state", ""), "streaming") == 0);
-	gauge("tarn_source_lag_bytes", "WAL written at the source that is not in the lake", labels, number(s, "lag_bytes"));
-	gauge("tarn_source_lag_seconds", "Age of the newest journaled commit that is not published", labels, number(s, "lag_us") / 1e6);
-	gauge("tarn_slot_retained_wal_bytes", "WAL the server keeps for the slot", labels, number(s, "slot_retained_bytes"));
+	gauge("tarn_source_up", "1 while the source streams", labels,
+	      strcmp(json_get_str(s, "state", ""), "streaming") == 0);
+	gauge("tarn_source_lag_bytes", "WAL written at the source that is not in the lake", labels,
+	      number(s, "lag_bytes"));
+	gauge("tarn_source_lag_seconds", "Age of the newest journaled commit that is not published", labels,
+	      number(s, "lag_us") / 1e6);
+	gauge("tarn_slot_retained_wal_bytes", "WAL the server keeps for the slot", labels,
+	      number(s, "slot_retained_bytes"));
 	gauge("tarn_journal_bytes", "Size of the journal on disk", labels, number(s, "journal_bytes"));
-	counter("tarn_source_transactions_total", "Transactions journaled since start", labels, number(s, "transactions"));
+	counter("tarn_source_transactions_total", "Transactions journaled since start", labels,
+	        number(s, "transactions"));
 	counter("tarn_source_changes_total", "Changes journaled since start", labels, number(s, "changes"));
 	counter("tarn_publishes_total", "Publishes since start", labels, number(s, "publishes"));
-	gauge("tarn_publish_duration_seconds", "Duration of the last publish", labels, number(s, "last_publish_us") / 1e6);
-	json_array_foreach(json_object_get(s, "tables"), i, table)
-		render_table(source, table);
+	gauge("tarn_publish_duration_seconds", "Duration of the last publish", labels,
+	      number(s, "last_publish_us") / 1e6);
+	json_array_foreach(json_object_get(s, "tables"), i, table) render_table(source, table);
 }
 
 static void render(void *arg)
@@ -67,8 +77,7 @@ static void render(void *arg)
 
 	(void)arg;
 	gauge("tarn_uptime_seconds", "Time since start", NULL, (double)(env_mono_us() - started_us) / 1e6);
-	json_array_foreach(json_object_get(status, "sources"), i, source)
-		render_source(source);
+	json_array_foreach(json_object_get(status, "sources"), i, source) render_source(source);
 	json_decref(status);
 }
 

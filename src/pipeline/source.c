@@ -82,11 +82,16 @@ static int open_journal(struct source *s, struct pg_conn *repl, struct err *err)
 
 	if (rc)
 		return rc;
-	s->identity = (struct journal_identity){ .system_id = id.system_id, .timeline = id.timeline, .database_oid = id.database_oid };
+	s->identity = (struct journal_identity){ .system_id = id.system_id,
+		                                 .timeline = id.timeline,
+		                                 .database_oid = id.database_oid };
 	snprintf(s->identity.source, sizeof s->identity.source, "%s", s->conf->name);
 	snprintf(dir, sizeof dir, "%.3900s/journal/%s", s->config->state, s->conf->name);
 	rc = journal_open(&s->journal,
-	                  &(struct journal_opts){ .dir = dir, .identity = s->identity, .segment_bytes = (uint64_t)s->config->journal_segment_bytes, .max_bytes = (uint64_t)s->config->journal_max_bytes },
+	                  &(struct journal_opts){ .dir = dir,
+	                                          .identity = s->identity,
+	                                          .segment_bytes = (uint64_t)s->config->journal_segment_bytes,
+	                                          .max_bytes = (uint64_t)s->config->journal_max_bytes },
 	                  err);
 	return rc ? rc : position_open(dir, s->config->ack_publish, journal_durable(s->journal), &s->position, err);
 }
@@ -97,14 +102,17 @@ static void note_gap(struct source *s, const struct pg_slot *slot)
 
 	lsn_text(position_known(s->position), known);
 	if (!slot->exists)
-		snprintf(s->gap, sizeof s->gap,
-		         "replication slot \"%s\" of source %s is gone although changes up to %s were taken from it; what changed since is lost; copy the tables again: tarn table recopy %s",
-		         s->conf->slot, s->conf->name, known, s->conf->name);
+		snprintf(
+			s->gap, sizeof s->gap,
+			"replication slot \"%s\" of source %s is gone although changes up to %s were taken from it; what changed since is lost; copy the tables again: tarn table recopy %s",
+			s->conf->slot, s->conf->name, known, s->conf->name);
 	else
-		snprintf(s->gap, sizeof s->gap,
-		         "replication slot \"%s\" of source %s stands at %s, beyond %s where this journal ends: somebody else moved or recreated it, or the state folder is an older copy; the changes "
-		         "between are lost; copy the tables again: tarn table recopy %s",
-		         s->conf->slot, s->conf->name, lsn_text(slot->confirmed_flush_lsn, flushed), known, s->conf->name);
+		snprintf(
+			s->gap, sizeof s->gap,
+			"replication slot \"%s\" of source %s stands at %s, beyond %s where this journal ends: somebody else moved or recreated it, or the state folder is an older copy; the changes "
+			"between are lost; copy the tables again: tarn table recopy %s",
+			s->conf->slot, s->conf->name, lsn_text(slot->confirmed_flush_lsn, flushed), known,
+			s->conf->name);
 	log_error("pipeline", "%s", s->gap);
 }
 
@@ -140,10 +148,14 @@ static int check_slot(struct source *s, struct pg_conn *conn, struct pg_conn **r
 	if (known == 0) {
 		char at[LSN_TEXT_MAX];
 
-		/* A new state folder or journal beside an old slot: what the slot let go is only at the source. Tables that stand lower stop; without a catalog they are copied. */
+		/* A new state folder or journal beside an old slot: what the slot let go is only at the source.
+		 * Tables that stand lower stop; without a catalog they are copied. */
 		if (floor != slot.confirmed_flush_lsn)
-			log_warn("pipeline", "source %s: replication slot \"%s\" was used before (confirmed %s), but '%s/journal/%s' is new; tables that do not reach that far are copied or have to be: tarn table recopy",
-			         s->conf->name, s->conf->slot, lsn_text(slot.confirmed_flush_lsn, at), s->config->state, s->conf->name);
+			log_warn(
+				"pipeline",
+				"source %s: replication slot \"%s\" was used before (confirmed %s), but '%s/journal/%s' is new; tables that do not reach that far are copied or have to be: tarn table recopy",
+				s->conf->name, s->conf->slot, lsn_text(slot.confirmed_flush_lsn, at), s->config->state,
+				s->conf->name);
 		return position_set_floor(s->position, slot.confirmed_flush_lsn, err);
 	}
 	/* The new beginning is where the slot stands: tables copied again from now on are whole. */

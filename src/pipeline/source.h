@@ -1,8 +1,10 @@
 /* src/pipeline/source.h — capture of one PostgreSQL source: its threads, identity, slot, journal.
  *
- * source_open checks everything that must hold before a byte moves (identity card, publication, slot, journal) and makes what is missing: publication first, then slot. source_start starts the capture thread, which
- * connects, streams into the journal, syncs in groups, and reconnects with a growing delay after transient errors. A permanent error puts the source in a named stop state; it is tried again slowly, so that it goes on when
- * somebody mends it. The journal and the position outlive reconnects. */
+ * source_open checks everything that must hold before a byte moves (identity card, publication, slot, journal) and
+ * makes what is missing: publication first, then slot. source_start starts the capture thread, which connects,
+ * streams into the journal, syncs in groups, and reconnects with a growing delay after transient errors. A permanent
+ * error puts the source in a named stop state; it is tried again slowly, so that it goes on when somebody mends it.
+ * The journal and the position outlive reconnects. */
 #ifndef TARN_PIPELINE_SOURCE_H
 #define TARN_PIPELINE_SOURCE_H
 
@@ -18,25 +20,28 @@ const char *source_state_name(enum source_state state);
 
 struct source_view {
 	enum source_state state;
-	char reason[ERR_TEXT_MAX];      /* last error while not streaming */
-	char label[256];                /* "tarn@localhost:5432/bank" */
+	char reason[ERR_TEXT_MAX]; /* last error while not streaming */
+	char label[256];           /* "tarn@localhost:5432/bank" */
 	struct position_view position;
 	uint64_t transactions, changes, journal_bytes;
-	uint64_t current_wal_lsn, slot_retained_bytes, slot_confirmed_lsn; /* seen by the monitor connection; 0 unknown */
+	/* seen by the monitor connection; 0 unknown */
+	uint64_t current_wal_lsn, slot_retained_bytes, slot_confirmed_lsn;
 	int64_t slot_safe_bytes;
 	char slot_wal_status[16];
-	int64_t last_commit_ts_us;      /* source's commit time of the newest journaled transaction */
-	int64_t caught_up_us;           /* wall time when everything the server had was journaled; for lag in seconds */
+	int64_t last_commit_ts_us; /* source's commit time of the newest journaled transaction */
+	int64_t caught_up_us;      /* wall time when everything the server had was journaled; for lag in seconds */
 };
 
-int source_open(const struct config *config, const struct config_source *source, struct source **out, struct err *err) TARN_MUST_CHECK;
+int source_open(const struct config *config, const struct config_source *source, struct source **out,
+                struct err *err) TARN_MUST_CHECK;
 int source_start(struct source *source, struct err *err) TARN_MUST_CHECK;
-void source_stop(struct source *source);    /* asks and waits: journal synced, last status sent */
+void source_stop(struct source *source); /* asks and waits: journal synced, last status sent */
 void source_close(struct source *source);
 
 /* The journal failed (a sync that did not return success): the process must end and start again from what is durable. */
 bool source_fatal(struct source *source, struct err *why);
-/* The server or the slot is not what it was (another cluster, a promotion, a slot that was dropped or moved): capture has ended, and the source must be closed and opened again, which decides what follows. */
+/* The server or the slot is not what it was (another cluster, a promotion, a slot that was dropped or moved): capture
+ * has ended, and the source must be closed and opened again, which decides what follows. */
 bool source_must_reopen(struct source *source);
 const char *source_name(const struct source *source);
 struct journal *source_journal(struct source *source);
@@ -48,13 +53,18 @@ void source_view(struct source *source, struct source_view *out);
 const struct pg_tables *source_tables(const struct source *source);
 /* The i-th of them was dropped at the source, seen at this WAL position; 0: it is there. */
 uint64_t source_table_gone(struct source *source, size_t i);
-/* A consistent copy's view: a snapshot exported by the permanent slot when open made it and nobody has taken it yet, else by a temporary slot. The export lives until source_export_end. */
-struct source_export { struct pg_conn *conn; struct pg_export export_; };
+/* A consistent copy's view: a snapshot exported by the permanent slot when open made it and nobody has taken it yet,
+ * else by a temporary slot. The export lives until source_export_end. */
+struct source_export {
+	struct pg_conn *conn;
+	struct pg_export export_;
+};
 int source_export_begin(struct source *source, struct source_export *out, struct err *err) TARN_MUST_CHECK;
 void source_export_end(struct source *source, struct source_export *out);
 /* A plain connection to the source; the caller closes it. */
 int source_connect(struct source *source, struct pg_conn **out, struct err *err) TARN_MUST_CHECK;
-/* Known to have been confirmed further than we ever did: changes are missing (ERR_GAP text), else NULL. Decided at open. */
+/* Known to have been confirmed further than we ever did: changes are missing (ERR_GAP text), else NULL. Decided at
+ * open. */
 const char *source_gap(const struct source *source);
 
 #endif

@@ -1,7 +1,8 @@
 /* src/pipeline/source_capture.c — the capture thread: stream -> journal, group sync, confirmation.
  *
- * A session is one connection. Its relation cache starts empty; the server sends whole transactions again from the position asked for, and those the journal already has are skipped by their
- * commit LSN. The journal is synced when the stream has nothing more at hand, or past SYNC_BYTES, so that one fdatasync carries many transactions. */
+ * A session is one connection. Its relation cache starts empty; the server sends whole transactions again from the
+ * position asked for, and those the journal already has are skipped by their commit LSN. The journal is synced when
+ * the stream has nothing more at hand, or past SYNC_BYTES, so that one fdatasync carries many transactions. */
 #include <stdio.h>
 
 #include "base/env.h"
@@ -23,14 +24,14 @@ struct session {
 	struct pg_stream *stream;
 	struct pg_describer *describer;
 	struct pgoutput *decoder;
-	bool in_tx;          /* between BEGIN and COMMIT */
-	bool skipping;       /* the journal has this transaction */
-	uint64_t last_commit_lsn; /* newest in the journal, synced or not */
+	bool in_tx;                     /* between BEGIN and COMMIT */
+	bool skipping;                  /* the journal has this transaction */
+	uint64_t last_commit_lsn;       /* newest in the journal, synced or not */
 	uint64_t transactions, changes; /* since the last publication of counters */
 	int64_t unsynced_since_us;      /* 0: nothing */
 	int64_t last_commit_ts_us;
 	struct tx_head head;
-	struct repeat *waits;           /* of the source: lives longer than a session */
+	struct repeat *waits; /* of the source: lives longer than a session */
 };
 
 static int bind_relation(struct relation *rel, struct err *err)
@@ -38,7 +39,8 @@ static int bind_relation(struct relation *rel, struct err *err)
 	return rel->unsupported ? ERR_OK : pg_types_bind(rel, err);
 }
 
-/* Full journal or full disk: what is committed is made durable, then the source waits: TCP holds the server back, keepalives go on. */
+/* Full journal or full disk: what is committed is made durable, then the source waits: TCP holds the server back,
+ * keepalives go on. */
 static bool wait_for_space(struct session *x, int rc, struct err *err)
 {
 	struct err sync_err;
@@ -57,7 +59,10 @@ static bool wait_for_space(struct session *x, int rc, struct err *err)
 	return !source_stopping(x->s);
 }
 
-#define REPEAT_WHILE_FULL(x, rc, call, err) do { rc = (call); } while (rc && wait_for_space((x), rc, (err)))
+#define REPEAT_WHILE_FULL(x, rc, call, err)                                                                            \
+	do {                                                                                                           \
+		rc = (call);                                                                                           \
+	} while (rc && wait_for_space((x), rc, (err)))
 
 static int on_begin(struct session *x, const struct pgoutput_msg *msg, struct err *err)
 {
@@ -218,7 +223,8 @@ static int handle_chunk(struct session *x, const struct pg_chunk *chunk, struct 
 
 static bool sync_due(const struct session *x)
 {
-	return x->unsynced_since_us && (journal_unsynced_bytes(x->s->journal) >= SYNC_BYTES || env_mono_us() - x->unsynced_since_us >= SYNC_US);
+	return x->unsynced_since_us &&
+	       (journal_unsynced_bytes(x->s->journal) >= SYNC_BYTES || env_mono_us() - x->unsynced_since_us >= SYNC_US);
 }
 
 static int run_session(struct session *x, struct err *err)
@@ -289,7 +295,8 @@ static int session(struct source *s, struct repeat *waits, struct err *err)
 
 	if (!rc) {
 		source_set_state(s, SOURCE_STREAMING, NULL);
-		log_info("pipeline", "source %s: streaming from %s (%s values)", s->conf->name, s->view.label, s->binary ? "binary" : "text");
+		log_info("pipeline", "source %s: streaming from %s (%s values)", s->conf->name, s->view.label,
+		         s->binary ? "binary" : "text");
 		rc = run_session(&x, err);
 	}
 	close_session(&x);
@@ -327,7 +334,8 @@ void source_capture_main(void *arg)
 			return;
 		}
 		if (rc == ERR_CONFLICT && s->binary) {
-			log_info("pipeline", "source %s: %s; asking for text values from now on", s->conf->name, err.text);
+			log_info("pipeline", "source %s: %s; asking for text values from now on", s->conf->name,
+			         err.text);
 			s->binary = false;
 			continue;
 		}

@@ -1,7 +1,8 @@
 /* src/pipeline/source_identity.c — the identity card, looked at before each session.
  *
- * START_REPLICATION from a position below the slot's own silently begins at the slot's: whoever moved the slot, or made it anew, took the changes between. The server may be another one too (restored,
- * promoted) although the address is the same. So nothing is asked for before this has been compared. */
+ * START_REPLICATION from a position below the slot's own silently begins at the slot's: whoever moved the slot, or
+ * made it anew, took the changes between. The server may be another one too (restored, promoted) although the address
+ * is the same. So nothing is asked for before this has been compared. */
 #include "base/log.h"
 #include "pipeline/source_int.h"
 
@@ -17,10 +18,13 @@ static int check_server(struct source *s, struct err *err)
 	if (rc)
 		return rc;
 	if (id.system_id != s->identity.system_id || id.database_oid != s->identity.database_oid)
-		return err_set(err, ERR_IDENTITY, "%s is another PostgreSQL cluster or database than before (system identifier %llu, was %llu)", s->view.label, (unsigned long long)id.system_id,
-		               (unsigned long long)s->identity.system_id);
+		return err_set(
+			err, ERR_IDENTITY,
+			"%s is another PostgreSQL cluster or database than before (system identifier %llu, was %llu)",
+			s->view.label, (unsigned long long)id.system_id, (unsigned long long)s->identity.system_id);
 	if (id.timeline != s->identity.timeline)
-		return err_set(err, ERR_IDENTITY, "%s is on timeline %u, was on %u: it was promoted or restored", s->view.label, id.timeline, s->identity.timeline);
+		return err_set(err, ERR_IDENTITY, "%s is on timeline %u, was on %u: it was promoted or restored",
+		               s->view.label, id.timeline, s->identity.timeline);
 	return ERR_OK;
 }
 
@@ -42,7 +46,8 @@ static int check_slot(struct source *s, struct err *err)
 	if (!slot.exists)
 		return err_set(err, ERR_GAP, "replication slot \"%s\" is gone", s->conf->slot);
 	if (slot.confirmed_flush_lsn > (known > floor ? known : floor))
-		return err_set(err, ERR_GAP, "replication slot \"%s\" stands at %s, beyond %s where we stopped", s->conf->slot, lsn_text(slot.confirmed_flush_lsn, at), lsn_text(known, ours));
+		return err_set(err, ERR_GAP, "replication slot \"%s\" stands at %s, beyond %s where we stopped",
+		               s->conf->slot, lsn_text(slot.confirmed_flush_lsn, at), lsn_text(known, ours));
 	return ERR_OK;
 }
 

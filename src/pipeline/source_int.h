@@ -16,23 +16,25 @@ struct source {
 	struct position *position;
 	struct journal_identity identity;
 	struct pg_tables tables;
-	bool binary;                       /* capture thread after start */
-	char gap[ERR_TEXT_MAX];            /* "" or why changes are missing */
-	uint64_t *gone_lsn;                /* under lock, for each of tables: the WAL position by which it was seen dropped; 0: it is there */
+	bool binary;            /* capture thread after start */
+	char gap[ERR_TEXT_MAX]; /* "" or why changes are missing */
+	/* under lock, for each of tables: the WAL position by which it was seen dropped; 0: it is there */
+	uint64_t *gone_lsn;
 
 	struct thread *capture, *monitor;
-	struct monitor lock;               /* guards what follows */
+	struct monitor lock; /* guards what follows */
 	bool stopping, fatal, reopen;
 	struct err fatal_err;
 	struct source_view view;
-	struct source_export fresh;        /* conn NULL: none, or taken */
-	struct pg_conn *export_busy;       /* connection that may be waiting for a slot: cancelled by stop */
+	struct source_export fresh;  /* conn NULL: none, or taken */
+	struct pg_conn *export_busy; /* connection that may be waiting for a slot: cancelled by stop */
 	unsigned export_count;
 };
 
 void source_capture_main(void *source); /* source_capture.c */
 void source_monitor_main(void *source); /* source_monitor.c */
-/* source_identity.c: is the server, and is the slot, still what we stopped at? ERR_IDENTITY or ERR_GAP when not: the source has to be opened again. */
+/* source_identity.c: is the server, and is the slot, still what we stopped at? ERR_IDENTITY or ERR_GAP when not: the
+ * source has to be opened again. */
 int source_check_identity(struct source *s, struct err *err) TARN_MUST_CHECK;
 int source_connect_replication(struct source *s, struct pg_conn **out, struct err *err) TARN_MUST_CHECK;
 bool source_stopping(struct source *s);

@@ -1,4 +1,5 @@
-/* src/pipeline/source_monitor.c — asked every few seconds on a connection of its own: the source's WAL position, what the slot retains, and whether the tables are still there. DROP TABLE leaves no trace in the stream. */
+/* src/pipeline/source_monitor.c — asked every few seconds on a connection of its own: the source's WAL position, what
+ * the slot retains, and whether the tables are still there. DROP TABLE leaves no trace in the stream. */
 #include <stdio.h>
 
 #include "base/log.h"
@@ -29,17 +30,20 @@ static int look_for_tables(struct source *s, struct pg_conn *conn, struct err *e
 	struct pg_result *result;
 	uint64_t wal = 0, at = 0;
 	char *oids = table_oids(s);
-	int rc = oids ? pg_query(conn,
-	                         "SELECT o.ord - 1, CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_insert_lsn() END FROM unnest($1::oid[]) WITH ORDINALITY o(oid, ord) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = o.oid)",
-	                         (const char *[]){ oids }, 1, &result, err)
-	              : err_nomem(err);
+	int rc =
+		oids ? pg_query(
+			       conn,
+			       "SELECT o.ord - 1, CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_insert_lsn() END FROM unnest($1::oid[]) WITH ORDINALITY o(oid, ord) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = o.oid)",
+			       (const char *[]){ oids }, 1, &result, err)
+		     : err_nomem(err);
 
 	mem_free(oids);
 	if (rc)
 		return rc;
 	monitor_lock(&s->lock);
 	for (int i = 0; i < pg_result_rows(result); i++)
-		if (str_to_u64(str_of(pg_result_text(result, i, 0)), &at) && at < s->tables.n && !s->gone_lsn[at] && str_to_lsn(str_of(pg_result_text(result, i, 1)), &wal))
+		if (str_to_u64(str_of(pg_result_text(result, i, 0)), &at) && at < s->tables.n && !s->gone_lsn[at] &&
+		    str_to_lsn(str_of(pg_result_text(result, i, 1)), &wal))
 			s->gone_lsn[at] = wal;
 	monitor_unlock(&s->lock);
 	pg_result_free(result);
@@ -55,7 +59,10 @@ static int look(struct source *s, struct pg_conn *conn, struct repeat *warnings,
 
 	if (rc)
 		return rc;
-	rc = pg_query(conn, "SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END", NULL, 0, &result, err);
+	rc = pg_query(
+		conn,
+		"SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END",
+		NULL, 0, &result, err);
 	if (rc)
 		return rc;
 	(void)str_to_lsn(str_of(pg_result_text(result, 0, 0)), &wal);
@@ -67,11 +74,12 @@ static int look(struct source *s, struct pg_conn *conn, struct repeat *warnings,
 	s->view.slot_safe_bytes = slot.safe_bytes;
 	snprintf(s->view.slot_wal_status, sizeof s->view.slot_wal_status, "%s", slot.wal_status);
 	monitor_unlock(&s->lock);
-	if (slot.exists && strcmp(slot.wal_status, "extended") != 0 && strcmp(slot.wal_status, "reserved") != 0)
-	{
+	if (slot.exists && strcmp(slot.wal_status, "extended") != 0 && strcmp(slot.wal_status, "reserved") != 0) {
 		char text[256];
 
-		snprintf(text, sizeof text, "WAL for slot \"%s\" is %s; raise max_slot_wal_keep_size or the slot will be lost", s->conf->slot, slot.wal_status);
+		snprintf(text, sizeof text,
+		         "WAL for slot \"%s\" is %s; raise max_slot_wal_keep_size or the slot will be lost",
+		         s->conf->slot, slot.wal_status);
 		repeat_log(warnings, LOG_WARN, s->conf->name, text);
 	}
 	return look_for_tables(s, conn, err);

@@ -13,7 +13,8 @@ static int set_lsn(json_t *object, const char *key, uint64_t lsn)
 
 static int64_t behind(uint64_t from, uint64_t to) { return from > to ? (int64_t)(from - to) : 0; }
 
-/* Zero while the lake has everything the journal has, else the age of the newest journaled commit that is not published. */
+/* Zero while the lake has everything the journal has, else the age of the newest journaled commit that is not
+ * published. */
 static int64_t lag_us(const struct source_view *v)
 {
 	if (v->position.published >= v->position.journaled_commit || !v->last_commit_ts_us)
@@ -31,13 +32,19 @@ int source_status(struct source *source, json_t *out)
 	if (rc)
 		return rc;
 	source_view(source, &v);
-	rc = set_lsn(ladder, "server", v.current_wal_lsn) | set_lsn(ladder, "received", v.position.received) | set_lsn(ladder, "journaled", v.position.journaled_end) |
-	     set_lsn(ladder, "applied", v.position.applied) | set_lsn(ladder, "published", v.position.published) | set_lsn(ladder, "confirmed", v.position.confirmable) |
+	rc = set_lsn(ladder, "server", v.current_wal_lsn) | set_lsn(ladder, "received", v.position.received) |
+	     set_lsn(ladder, "journaled", v.position.journaled_end) | set_lsn(ladder, "applied", v.position.applied) |
+	     set_lsn(ladder, "published", v.position.published) | set_lsn(ladder, "confirmed", v.position.confirmable) |
 	     set_lsn(ladder, "lake", v.position.lake);
-	rc |= json_set_str(out, "state", str_of(source_state_name(v.state))) | json_set_str(out, "server", str_of(v.label)) | json_set_str(out, "reason", str_of(v.reason)) |
+	rc |= json_set_str(out, "state", str_of(source_state_name(v.state))) |
+	      json_set_str(out, "server", str_of(v.label)) | json_set_str(out, "reason", str_of(v.reason)) |
 	      json_set_str(out, "gap", str_of(source_gap(source) ? source_gap(source) : ""));
-	rc |= json_set_int(out, "transactions", (int64_t)v.transactions) | json_set_int(out, "changes", (int64_t)v.changes) | json_set_int(out, "journal_bytes", (int64_t)v.journal_bytes) |
-	      json_set_int(out, "lag_bytes", behind(v.current_wal_lsn, v.position.lake)) | json_set_int(out, "lag_us", lag_us(&v)) | json_set_int(out, "slot_retained_bytes", (int64_t)v.slot_retained_bytes) |
+	rc |= json_set_int(out, "transactions", (int64_t)v.transactions) |
+	      json_set_int(out, "changes", (int64_t)v.changes) |
+	      json_set_int(out, "journal_bytes", (int64_t)v.journal_bytes) |
+	      json_set_int(out, "lag_bytes", behind(v.current_wal_lsn, v.position.lake)) |
+	      json_set_int(out, "lag_us", lag_us(&v)) |
+	      json_set_int(out, "slot_retained_bytes", (int64_t)v.slot_retained_bytes) |
 	      json_set_str(out, "slot_wal_status", str_of(v.slot_wal_status));
 	if (v.slot_safe_bytes > 0)
 		rc |= json_set_int(out, "slot_safe_bytes", v.slot_safe_bytes);

@@ -1,4 +1,5 @@
-/* src/pipeline/source_status.h — the source's part of status: the ladder received, journaled, applied, published, confirmed, and lag. */
+/* src/pipeline/source_status.h — the source's part of status: the ladder received, journaled, applied, published,
+ * confirmed, and lag. */
 #ifndef TARN_PIPELINE_SOURCE_STATUS_H
 #define TARN_PIPELINE_SOURCE_STATUS_H
 

@@ -14,14 +14,14 @@
 #define RETRY_US_MIN 1000000
 #define RETRY_US_MAX 30000000
 
-struct unit {                       /* a source and its pipeline */
+struct unit { /* a source and its pipeline */
 	struct supervisor *supervisor;
 	const struct config_source *conf;
 	const struct config_pipeline *pipeline; /* NULL: none reads it */
 	struct thread *thread;
-	struct source *source;          /* under lock: NULL while it cannot be opened */
+	struct source *source; /* under lock: NULL while it cannot be opened */
 	struct apply *apply;
-	struct err last;                /* why it is not open */
+	struct err last; /* why it is not open */
 };
 
 struct supervisor {
@@ -59,7 +59,9 @@ int supervisor_open(const struct config *config, struct lake *lake, struct super
 	}
 	s->n_units = config->n_sources;
 	for (size_t i = 0; i < s->n_units; i++)
-		s->units[i] = (struct unit){ .supervisor = s, .conf = &config->sources[i], .pipeline = pipeline_of(config, config->sources[i].name) };
+		s->units[i] = (struct unit){ .supervisor = s,
+			                     .conf = &config->sources[i],
+			                     .pipeline = pipeline_of(config, config->sources[i].name) };
 	*out = s;
 	return ERR_OK;
 }
@@ -180,7 +182,8 @@ static void unit_main(void *arg)
 		unit_close(source, apply);
 		publish_unit(u, NULL, NULL, &err);
 		repeat_log(&failures, LOG_ERROR, NULL, err.text);
-		/* a configuration that cannot work is mended in the file, and that needs a start anyway; other sources are not stopped for it */
+		/* a configuration that cannot work is mended in the file, and that needs a start anyway; other
+		 * sources are not stopped for it */
 		if (rc == ERR_LOCKED || (rc == ERR_CONFIG && u->supervisor->n_units == 1)) {
 			set_fatal(u->supervisor, &err);
 			return;
@@ -228,8 +231,8 @@ static int unit_json(struct unit *u, json_t *o)
 	int rc = json_set_str(o, "source", str_of(u->conf->name));
 
 	if (!u->source)
-		return rc | json_set_str(o, "state", str_of(u->last.code ? "stopped" : "connecting")) | json_set_str(o, "reason", str_of(u->last.text)) |
-		       json_object_set_new(o, "tables", json_array());
+		return rc | json_set_str(o, "state", str_of(u->last.code ? "stopped" : "connecting")) |
+		       json_set_str(o, "reason", str_of(u->last.text)) | json_object_set_new(o, "tables", json_array());
 	rc |= source_status(u->source, o);
 	return u->apply ? rc | apply_status(u->apply, o) : rc;
 }

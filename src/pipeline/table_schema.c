@@ -14,7 +14,10 @@ void table_schema_lake_name(const struct relation *rel, char *out, size_t n)
 		snprintf(out, n, "%s__%s", rel->schema, rel->name);
 }
 
-static bool identifier_ok(struct type type) { return type.kind != TYPE_FLOAT32 && type.kind != TYPE_FLOAT64 && type.kind != TYPE_LIST; }
+static bool identifier_ok(struct type type)
+{
+	return type.kind != TYPE_FLOAT32 && type.kind != TYPE_FLOAT64 && type.kind != TYPE_LIST;
+}
 
 static struct lake_field *fields_of(const struct relation *rel, bool changelog, size_t *n_out, struct err *err)
 {
@@ -32,8 +35,9 @@ static struct lake_field *fields_of(const struct relation *rel, bool changelog, 
 
 		for (size_t j = 0; j < extra; j++)
 			if (strcmp(fields[j].name, col->name) == 0) {
-				err_set(err, ERR_UNSUPPORTED, "column \"%s\" of %s.%s has the name of a changelog column; rename it at the source, or use mode: [mirror]", col->name,
-				        rel->schema, rel->name);
+				err_set(err, ERR_UNSUPPORTED,
+				        "column \"%s\" of %s.%s has the name of a changelog column; rename it at the source, or use mode: [mirror]",
+				        col->name, rel->schema, rel->name);
 				mem_free(fields);
 				return NULL;
 			}
@@ -49,7 +53,8 @@ static struct lake_field *fields_of(const struct relation *rel, bool changelog, 
 	return fields;
 }
 
-int table_schema_create(struct lake *lake, const char *ns, const char *name, const struct relation *rel, bool changelog, struct err *err)
+int table_schema_create(struct lake *lake, const char *ns, const char *name, const struct relation *rel, bool changelog,
+                        struct err *err)
 {
 	struct lake_kv properties[] = {
 		{ LAKE_KEY_KIND, changelog ? "changelog" : "mirror" },
@@ -60,7 +65,9 @@ int table_schema_create(struct lake *lake, const char *ns, const char *name, con
 		{ "write.metadata.delete-after-commit.enabled", "true" },
 		{ "write.metadata.previous-versions-max", "20" },
 	};
-	struct lake_create create = { .format_version = changelog ? 2 : 3, .properties = properties, .n_properties = sizeof properties / sizeof *properties };
+	struct lake_create create = { .format_version = changelog ? 2 : 3,
+		                      .properties = properties,
+		                      .n_properties = sizeof properties / sizeof *properties };
 	int rc;
 
 	create.fields = fields_of(rel, changelog, &create.n_fields, err);
@@ -76,23 +83,36 @@ int table_schema_check(const struct relation *a, const struct relation *b, const
 	char x[TYPE_TEXT_MAX], y[TYPE_TEXT_MAX];
 
 	if (strcmp(a->schema, b->schema) != 0 || strcmp(a->name, b->name) != 0)
-		return err_set(err, ERR_UNSUPPORTED, "the source table of %s was renamed from %s.%s to %s.%s; restart tarn to have it copied under its new name, or rename it back and copy it again: tarn table recopy %s", name,
-		               a->schema, a->name, b->schema, b->name, name);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"the source table of %s was renamed from %s.%s to %s.%s; restart tarn to have it copied under its new name, or rename it back and copy it again: tarn table recopy %s",
+			name, a->schema, a->name, b->schema, b->name, name);
 	if (a->n_keys != b->n_keys)
-		return err_set(err, ERR_UNSUPPORTED, "the primary key of %s.%s has other columns than before; copy the table again: tarn table recopy %s", b->schema, b->name, name);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"the primary key of %s.%s has other columns than before; copy the table again: tarn table recopy %s",
+			b->schema, b->name, name);
 	for (uint16_t i = 0; i < a->n_keys; i++)
 		if (strcmp(a->columns[a->key_columns[i]].name, b->columns[b->key_columns[i]].name) != 0)
-			return err_set(err, ERR_UNSUPPORTED, "the primary key of %s.%s has other columns than before; copy the table again: tarn table recopy %s", b->schema, b->name, name);
+			return err_set(
+				err, ERR_UNSUPPORTED,
+				"the primary key of %s.%s has other columns than before; copy the table again: tarn table recopy %s",
+				b->schema, b->name, name);
 	for (uint16_t i = 0; i < a->n_columns; i++) {
 		const struct rel_column *col = &a->columns[i];
 		int at = relation_find_column(b, str_of(col->name));
 
 		if (at < 0)
-			return err_set(err, ERR_UNSUPPORTED, "column \"%s\" of %s.%s was dropped or renamed at the source; copy the table again: tarn table recopy %s", col->name,
-			               b->schema, b->name, name);
+			return err_set(
+				err, ERR_UNSUPPORTED,
+				"column \"%s\" of %s.%s was dropped or renamed at the source; copy the table again: tarn table recopy %s",
+				col->name, b->schema, b->name, name);
 		if (!type_eq(col->type, b->columns[at].type))
-			return err_set(err, ERR_UNSUPPORTED, "column \"%s\" of %s.%s changed its type from %s to %s at the source; copy the table again: tarn table recopy %s", col->name,
-			               b->schema, b->name, type_text(col->type, x), type_text(b->columns[at].type, y), name);
+			return err_set(
+				err, ERR_UNSUPPORTED,
+				"column \"%s\" of %s.%s changed its type from %s to %s at the source; copy the table again: tarn table recopy %s",
+				col->name, b->schema, b->name, type_text(col->type, x),
+				type_text(b->columns[at].type, y), name);
 	}
 	return ERR_OK;
 }
@@ -108,7 +128,8 @@ static bool table_has(const struct lake_table *table, const char *name)
 	return false;
 }
 
-int table_schema_plan(struct lake_table *table, const struct relation *rel, struct lake_field **planned, size_t *n_planned, struct err *err)
+int table_schema_plan(struct lake_table *table, const struct relation *rel, struct lake_field **planned,
+                      size_t *n_planned, struct err *err)
 {
 	struct lake_field *fields = mem_array(rel->n_columns ? rel->n_columns : 1, sizeof *fields);
 	size_t n = 0;
@@ -121,7 +142,9 @@ int table_schema_plan(struct lake_table *table, const struct relation *rel, stru
 
 		if (table_has(table, col->name))
 			continue;
-		fields[n] = (struct lake_field){ .name = mem_strdup(col->name), .type = col->type, .doc = mem_strdup(col->source_type_name) };
+		fields[n] = (struct lake_field){ .name = mem_strdup(col->name),
+			                         .type = col->type,
+			                         .doc = mem_strdup(col->source_type_name) };
 		rc = fields[n].name && fields[n].doc ? rc : err_nomem(err);
 		n++;
 	}
@@ -145,24 +168,31 @@ static int check_columns(const struct lake_table *mirror, const struct relation 
 
 	for (size_t i = 0; i < n; i++)
 		if (relation_find_column(rel, str_of(fields[i].name)) < 0)
-			return err_set(err, ERR_UNSUPPORTED, "column \"%s\" of %s.%s was dropped or renamed at the source; copy the table again: tarn table recopy %s.%s",
-			               fields[i].name, rel->schema, rel->name, rel->schema, rel->name);
+			return err_set(
+				err, ERR_UNSUPPORTED,
+				"column \"%s\" of %s.%s was dropped or renamed at the source; copy the table again: tarn table recopy %s.%s",
+				fields[i].name, rel->schema, rel->name, rel->schema, rel->name);
 	for (uint16_t k = 0; mirror && k < rel->n_keys; k++)
 		if (!table_has(mirror, rel->columns[rel->key_columns[k]].name))
-			return err_set(err, ERR_UNSUPPORTED, "the primary key of %s.%s has other columns than before; copy the table again: tarn table recopy %s.%s", rel->schema,
-			               rel->name, rel->schema, rel->name);
+			return err_set(
+				err, ERR_UNSUPPORTED,
+				"the primary key of %s.%s has other columns than before; copy the table again: tarn table recopy %s.%s",
+				rel->schema, rel->name, rel->schema, rel->name);
 	return ERR_OK;
 }
 
-int table_schema_narrow(const struct lake_table *mirror, const struct lake_table *changelog, struct relation **rel, struct err *err)
+int table_schema_narrow(const struct lake_table *mirror, const struct lake_table *changelog, struct relation **rel,
+                        struct err *err)
 {
 	const struct relation *full = *rel;
 	struct relation *narrow;
-	uint16_t n = 0, *keep = mem_array(full->n_columns + 1u, sizeof *keep), *keys = mem_array(full->n_keys + 1u, sizeof *keys);
+	uint16_t n = 0, *keep = mem_array(full->n_columns + 1u, sizeof *keep),
+		 *keys = mem_array(full->n_keys + 1u, sizeof *keys);
 	int rc = keep && keys ? check_columns(mirror, full, err) : err_nomem(err);
 
 	for (uint16_t i = 0; !rc && i < full->n_columns; i++)
-		if ((!mirror || table_has(mirror, full->columns[i].name)) && (!changelog || table_has(changelog, full->columns[i].name)))
+		if ((!mirror || table_has(mirror, full->columns[i].name)) &&
+		    (!changelog || table_has(changelog, full->columns[i].name)))
 			keep[n++] = i;
 	if (rc || n == full->n_columns)
 		goto out;
@@ -174,7 +204,8 @@ int table_schema_narrow(const struct lake_table *mirror, const struct lake_table
 	for (uint16_t i = 0; i < n; i++) {
 		const struct rel_column *col = &full->columns[keep[i]];
 
-		if (relation_set_column(narrow, i, str_of(col->name), col->type, col->source_type, col->typmod, str_of(col->source_type_name), col->key, col->not_null))
+		if (relation_set_column(narrow, i, str_of(col->name), col->type, col->source_type, col->typmod,
+		                        str_of(col->source_type_name), col->key, col->not_null))
 			rc = err_nomem(err);
 		narrow->columns[i].put = col->put;
 		for (uint16_t k = 0; k < full->n_keys; k++)

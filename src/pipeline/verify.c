@@ -13,7 +13,12 @@
 #define CHANGES_SUFFIX "__changes"
 
 /* Creating the slot waits for running transactions, without a limit of its own. */
-struct watchdog { struct monitor lock; struct pg_conn *conn; int64_t wait_us; bool done; };
+struct watchdog {
+	struct monitor lock;
+	struct pg_conn *conn;
+	int64_t wait_us;
+	bool done;
+};
 
 static void watch(void *arg)
 {
@@ -52,7 +57,9 @@ static int create_slot(struct verify_run *run, struct err *err)
 
 static int take_cut(struct verify_run *run, struct err *err)
 {
-	struct pg_conn_opts opts = { .conninfo = run->source->conninfo, .password = run->source->password, .replication = true };
+	struct pg_conn_opts opts = { .conninfo = run->source->conninfo,
+		                     .password = run->source->password,
+		                     .replication = true };
 	int rc = pg_conn_open(&run->repl, &opts, err);
 
 	opts.replication = false;
@@ -71,13 +78,15 @@ static int open_run(struct verify_run *run, struct err *err)
 
 	snprintf(db, sizeof db, "%.4000s/catalog.db", run->config->state);
 	if (env_stat(db, &st) < 0)
-		return err_set(err, ERR_NOT_FOUND, "there is no lake yet: %s does not exist; start it with: tarn run", db);
+		return err_set(err, ERR_NOT_FOUND, "there is no lake yet: %s does not exist; start it with: tarn run",
+		               db);
 	env_uuid_text(uuid);
 	snprintf(run->folder, sizeof run->folder, "%.4000s/verify-%s", run->config->state, uuid);
 	rc = env_mkdir_parents(run->folder, 0700);
 	if (rc < 0)
 		return err_set_errno(err, ERR_IO, -rc, "cannot make folder '%s'", run->folder);
-	if ((rc = store_open(run->config->warehouse, &run->store, err)) || (rc = catalog_open_sqlite(db, run->store, true, &run->catalog, err)))
+	if ((rc = store_open(run->config->warehouse, &run->store, err)) ||
+	    (rc = catalog_open_sqlite(db, run->store, true, &run->catalog, err)))
 		return rc;
 	return duck_open(&run->duck, &(struct duck_opts){ .threads = 1 }, err);
 }
@@ -165,12 +174,15 @@ static int verify_all(struct verify_run *run, struct err *err)
 		rc = verify_one(run, tables.tables[i].rel, i, err);
 	pg_tables_free(&tables);
 	if (!rc && run->n_different)
-		rc = err_set(err, ERR_DIFFERENT, "%zu table%s of source %s differ%s from the lake; copy %s again: tarn table recopy NAME", run->n_different, run->n_different == 1 ? "" : "s", run->source->name,
+		rc = err_set(err, ERR_DIFFERENT,
+		             "%zu table%s of source %s differ%s from the lake; copy %s again: tarn table recopy NAME",
+		             run->n_different, run->n_different == 1 ? "" : "s", run->source->name,
 		             run->n_different == 1 ? "s" : "", run->n_different == 1 ? "it" : "them");
 	return rc;
 }
 
-int verify_source(const struct config *config, const struct config_source *source, const struct verify_opts *opts, struct err *err)
+int verify_source(const struct config *config, const struct config_source *source, const struct verify_opts *opts,
+                  struct err *err)
 {
 	struct verify_run run = { .config = config, .source = source, .opts = opts };
 	int rc = ERR_OK;
@@ -181,7 +193,8 @@ int verify_source(const struct config *config, const struct config_source *sourc
 			run.changelog = config->pipelines[i].changelog;
 		}
 	if (!run.mirror)
-		return err_set(err, ERR_UNSUPPORTED, "source %s has no mirror to compare; use mode: [mirror, changelog]", source->name);
+		return err_set(err, ERR_UNSUPPORTED,
+		               "source %s has no mirror to compare; use mode: [mirror, changelog]", source->name);
 	rc = open_run(&run, err);
 	if (!rc)
 		rc = verify_all(&run, err);

@@ -1,4 +1,5 @@
-/* src/pipeline/verify_compare.c — both sides of one table in a query worker: the lake at the cut, the source's copy, and their difference by key range. */
+/* src/pipeline/verify_compare.c — both sides of one table in a query worker: the lake at the cut, the source's copy,
+ * and their difference by key range. */
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -17,9 +18,9 @@ static uint64_t version_lsn(const json_t *metadata, int64_t snapshot_id)
 	uint64_t lsn = 0;
 	size_t i;
 
-	json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot)
-		if (json_get_int(snapshot, "snapshot-id", -1) == snapshot_id)
-			(void)str_to_lsn(str_of(json_get_str(json_object_get(snapshot, "summary"), LAKE_KEY_LSN, "")), &lsn);
+	json_array_foreach(json_object_get(metadata, "snapshots"), i,
+	                   snapshot) if (json_get_int(snapshot, "snapshot-id", -1) == snapshot_id)(void)
+		str_to_lsn(str_of(json_get_str(json_object_get(snapshot, "summary"), LAKE_KEY_LSN, "")), &lsn);
 	return lsn;
 }
 
@@ -65,13 +66,18 @@ static int check_exact(struct verify_table *t, struct err *err)
 
 	if (t->run->changelog || current < 0 || version_lsn(t->mirror.metadata, current) == t->base_lsn)
 		return ERR_OK;
-	return err_set(err, ERR_CONFLICT, "the table changed while it was looked at and has no changelog to go back by; try again when it is quieter, or use mode: [mirror, changelog]");
+	return err_set(
+		err, ERR_CONFLICT,
+		"the table changed while it was looked at and has no changelog to go back by; try again when it is quieter, or use mode: [mirror, changelog]");
 }
 
 static int open_session(struct verify_table *t, struct sql_session **out, struct err *err)
 {
 	const struct config *c = t->run->config;
-	struct sql_limits limits = { .memory_bytes = (uint64_t)c->sql_memory_bytes, .threads = (int)c->sql_threads, .time_us = 0, .temp_bytes = (uint64_t)10 << 30 };
+	struct sql_limits limits = { .memory_bytes = (uint64_t)c->sql_memory_bytes,
+		                     .threads = (int)c->sql_threads,
+		                     .time_us = 0,
+		                     .temp_bytes = (uint64_t)10 << 30 };
 	struct sql_name name = { "verify", t->lake_name };
 	struct sql_ref now = { .at = SQL_AT_NOW, .view = (char *)"changes" };
 	struct sql_session *session;
@@ -104,11 +110,9 @@ static bool in_lake(const struct verify_table *t, const char *column)
 	int64_t current = json_get_int(t->mirror.metadata, "current-schema-id", 0);
 	size_t i, j;
 
-	json_array_foreach(schemas, i, schema)
-		if (json_get_int(schema, "schema-id", 0) == current)
-			json_array_foreach(json_object_get(schema, "fields"), j, field)
-				if (strcmp(json_get_str(field, "name", ""), column) == 0)
-					return true;
+	json_array_foreach(schemas, i, schema) if (json_get_int(schema, "schema-id", 0) == current)
+		json_array_foreach(json_object_get(schema, "fields"), j,
+	                           field) if (strcmp(json_get_str(field, "name", ""), column) == 0) return true;
 	return false;
 }
 
@@ -147,11 +151,17 @@ static void put_lake(const struct verify_table *t, uint64_t ranges, uint64_t ran
 		wbuf_putz(out, ")");
 		return;
 	}
-	wbuf_putf(out, "ch AS (SELECT *, _commit_lsn::HUGEINT * 1099511627776 + _ordinal AS _at FROM verify.changes WHERE _commit_lsn > %llu AND _commit_lsn < %llu), ",
-	          (unsigned long long)t->base_lsn, (unsigned long long)t->run->cut.consistent_lsn);
-	wbuf_putz(out, "cut AS (SELECT max(_at) AS t FROM ch WHERE _op = 'T'), part AS (SELECT * FROM ch WHERE _op <> 'T' AND ");
+	wbuf_putf(
+		out,
+		"ch AS (SELECT *, _commit_lsn::HUGEINT * 1099511627776 + _ordinal AS _at FROM verify.changes WHERE _commit_lsn > %llu AND _commit_lsn < %llu), ",
+		(unsigned long long)t->base_lsn, (unsigned long long)t->run->cut.consistent_lsn);
+	wbuf_putz(
+		out,
+		"cut AS (SELECT max(_at) AS t FROM ch WHERE _op = 'T'), part AS (SELECT * FROM ch WHERE _op <> 'T' AND ");
 	put_range(t, ranges, range, out);
-	wbuf_putz(out, "), newest AS (SELECT * FROM part WHERE _at > coalesce((SELECT t FROM cut), -1) QUALIFY row_number() OVER (PARTITION BY ");
+	wbuf_putz(
+		out,
+		"), newest AS (SELECT * FROM part WHERE _at > coalesce((SELECT t FROM cut), -1) QUALIFY row_number() OVER (PARTITION BY ");
 	put_columns(t, "", true, out);
 	wbuf_putz(out, " ORDER BY _at DESC, CASE _op WHEN 'D' THEN 0 ELSE 1 END DESC) = 1), lake AS (SELECT ");
 	put_columns(t, "b.", false, out);
@@ -199,9 +209,13 @@ static void put_keys_text(const struct verify_table *t, struct wbuf *out)
 static void put_difference(const struct verify_table *t, uint64_t ranges, uint64_t range, struct wbuf *out)
 {
 	put_with(t, ranges, range, out);
-	wbuf_putz(out, " SELECT CASE WHEN l._l IS NULL THEN 'only in the source: ' WHEN s._s IS NULL THEN 'only in the lake: ' ELSE 'different: ' END || ");
+	wbuf_putz(
+		out,
+		" SELECT CASE WHEN l._l IS NULL THEN 'only in the source: ' WHEN s._s IS NULL THEN 'only in the lake: ' ELSE 'different: ' END || ");
 	put_keys_text(t, out);
-	wbuf_putz(out, ", count(*) OVER () FROM (SELECT *, 1 AS _s FROM src) s FULL OUTER JOIN (SELECT *, 1 AS _l FROM lake) l ON ");
+	wbuf_putz(
+		out,
+		", count(*) OVER () FROM (SELECT *, 1 AS _s FROM src) s FULL OUTER JOIN (SELECT *, 1 AS _l FROM lake) l ON ");
 	for (uint16_t k = 0; k < t->rel->n_keys; k++) {
 		struct str name = str_of(t->rel->columns[t->rel->key_columns[k]].name);
 
@@ -228,7 +242,13 @@ static void put_difference(const struct verify_table *t, uint64_t ranges, uint64
 
 /* --- running them --- */
 
-struct answer { struct verify_result *result; struct wbuf *keys; bool counting; size_t n_keys; bool first; };
+struct answer {
+	struct verify_result *result;
+	struct wbuf *keys;
+	bool counting;
+	size_t n_keys;
+	bool first;
+};
 
 static int on_row(void *arg, const struct str *cells, size_t n, struct err *err)
 {
@@ -260,7 +280,8 @@ static int on_columns(void *arg, const struct sql_result_column *columns, size_t
 	return ERR_OK;
 }
 
-static int compare_range(struct verify_table *t, struct sql_session *session, struct answer *answer, uint64_t ranges, uint64_t range, struct err *err)
+static int compare_range(struct verify_table *t, struct sql_session *session, struct answer *answer, uint64_t ranges,
+                         uint64_t range, struct err *err)
 {
 	struct sql_sink sink = { .columns = on_columns, .row = on_row, .arg = answer };
 	struct wbuf sql;
@@ -299,7 +320,8 @@ int verify_compare(struct verify_table *t, struct verify_result *result, struct 
 	for (uint64_t range = 0; !rc && range < ranges; range++)
 		rc = compare_range(t, session, &answer, ranges, range, err);
 	sql_close(session);
-	result->outcome = result->different || result->source_rows != result->lake_rows ? VERIFY_DIFFERENT : VERIFY_EQUAL;
+	result->outcome =
+		result->different || result->source_rows != result->lake_rows ? VERIFY_DIFFERENT : VERIFY_EQUAL;
 	if (!rc && result->different)
 		result->keys = wbuf_take(&keys);
 	wbuf_free(&keys);

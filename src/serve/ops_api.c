@@ -36,7 +36,8 @@ int ops_check(json_t *checks, const char *name, bool good, const char *detail)
 
 	if (!check)
 		return -1;
-	if (json_set_str(check, "name", str_of(name)) || json_set_bool(check, "ok", good) || json_set_str(check, "detail", str_of(detail ? detail : ""))) {
+	if (json_set_str(check, "name", str_of(name)) || json_set_bool(check, "ok", good) ||
+	    json_set_str(check, "detail", str_of(detail ? detail : ""))) {
 		json_decref(check);
 		return -1;
 	}
@@ -70,7 +71,9 @@ static void readiness(const struct ops_api *api, struct http_response *response)
 	if (rc) {
 		ops_error(response, rc, err.text);
 		response->status = 503;
-	} else if (!answer || !checks || json_set_str(answer, "status", str_of(all_good(checks) ? "ready" : "not ready")) || json_object_set(answer, "checks", checks)) {
+	} else if (!answer || !checks ||
+	           json_set_str(answer, "status", str_of(all_good(checks) ? "ready" : "not ready")) ||
+	           json_object_set(answer, "checks", checks)) {
 		send_json(response, 503, NULL);
 	} else {
 		send_json(response, all_good(checks) ? 200 : 503, answer);

@@ -7,7 +7,10 @@
 
 bool result_format_parse(const char *text, enum result_format *out)
 {
-	static const char *const names[] = { [RESULT_TABLE] = "table", [RESULT_CSV] = "csv", [RESULT_JSON] = "json", [RESULT_NDJSON] = "ndjson" };
+	static const char *const names[] = { [RESULT_TABLE] = "table",
+		                             [RESULT_CSV] = "csv",
+		                             [RESULT_JSON] = "json",
+		                             [RESULT_NDJSON] = "ndjson" };
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		if (strcmp(text, names[i]) == 0) {
@@ -73,10 +76,7 @@ static void csv_row(struct result_writer *writer, const struct str *cells)
 
 /* --- JSON --- */
 
-static bool is_finite(struct str s)
-{
-	return s.n && s.p[s.n - 1] >= '0' && s.p[s.n - 1] <= '9'; /* not nan, inf */
-}
+static bool is_finite(struct str s) { return s.n && s.p[s.n - 1] >= '0' && s.p[s.n - 1] <= '9'; /* not nan, inf */ }
 
 static void json_row(struct result_writer *writer, const struct str *cells)
 {
@@ -90,7 +90,8 @@ static void json_row(struct result_writer *writer, const struct str *cells)
 		enum sql_kind kind = writer->kinds[i];
 		if (!cells[i].p)
 			wbuf_putz(out, "null");
-		else if (kind == SQL_KIND_BOOL || kind == SQL_KIND_JSON || (kind == SQL_KIND_NUMBER && is_finite(cells[i])))
+		else if (kind == SQL_KIND_BOOL || kind == SQL_KIND_JSON ||
+		         (kind == SQL_KIND_NUMBER && is_finite(cells[i])))
 			wbuf_put_str(out, cells[i]);
 		else
 			wbuf_put_json_str(out, cells[i]);
@@ -128,11 +129,8 @@ static int on_row(void *arg, const struct str *cells, size_t n, struct err *err)
 	(void)n;
 	writer->rows++;
 	switch (writer->opts.format) {
-	case RESULT_TABLE:
-		return result_table_row(writer, cells, err);
-	case RESULT_CSV:
-		csv_row(writer, cells);
-		break;
+	case RESULT_TABLE: return result_table_row(writer, cells, err);
+	case RESULT_CSV: csv_row(writer, cells); break;
 	case RESULT_JSON:
 		wbuf_putz(&writer->out, writer->rows == 1 ? "[" : ",\n ");
 		json_row(writer, cells);
@@ -158,10 +156,7 @@ struct result_writer *result_writer_new(const struct result_opts *opts)
 	return writer;
 }
 
-const struct sql_sink *result_writer_sink(struct result_writer *writer)
-{
-	return &writer->sink;
-}
+const struct sql_sink *result_writer_sink(struct result_writer *writer) { return &writer->sink; }
 
 int result_writer_finish(struct result_writer *writer, struct err *err)
 {
@@ -175,10 +170,7 @@ int result_writer_finish(struct result_writer *writer, struct err *err)
 	return result_flush(writer, 0, err);
 }
 
-uint64_t result_writer_rows(const struct result_writer *writer)
-{
-	return writer->rows;
-}
+uint64_t result_writer_rows(const struct result_writer *writer) { return writer->rows; }
 
 void result_writer_free(struct result_writer *writer)
 {

@@ -8,8 +8,8 @@
 struct result_writer {
 	struct result_opts opts;
 	struct sql_sink sink;
-	struct wbuf out;            /* text not yet written */
-	char **names;               /* owned */
+	struct wbuf out; /* text not yet written */
+	char **names;    /* owned */
 	enum sql_kind *kinds;
 	size_t n_columns;
 	uint64_t rows;
@@ -20,7 +20,8 @@ struct result_writer {
 	bool fixed;
 };
 
-int result_flush(struct result_writer *writer, size_t above, struct err *err); /* writes out when it holds more than `above` bytes */
+/* writes out when it holds more than `above` bytes */
+int result_flush(struct result_writer *writer, size_t above, struct err *err);
 
 /* result_table.c */
 int result_table_row(struct result_writer *writer, const struct str *cells, struct err *err);

@@ -1,4 +1,5 @@
-/* src/serve/result_table.c — a result as an aligned table. Widths come from the first rows (KEEP_ROWS of them); longer cells later push their line out. */
+/* src/serve/result_table.c — a result as an aligned table. Widths come from the first rows (KEEP_ROWS of them);
+ * longer cells later push their line out. */
 #include "serve/result_format_int.h"
 
 #include <stdio.h>
@@ -12,7 +13,8 @@
 #define NULL_CELL UINT32_MAX
 #define NULL_TEXT "NULL"
 
-/* One character: its bytes and its columns on a terminal (2 for East Asian wide ones and pictures, 0 for combining marks). Not UTF-8: one byte. */
+/* One character: its bytes and its columns on a terminal (2 for East Asian wide ones and pictures, 0 for combining
+ * marks). Not UTF-8: one byte. */
 static size_t next_char(struct str s, size_t i, unsigned *code)
 {
 	unsigned char b = (unsigned char)s.p[i];
@@ -26,15 +28,15 @@ static size_t next_char(struct str s, size_t i, unsigned *code)
 	return n;
 }
 
-static bool is_control(unsigned code)
-{
-	return code < 0x20 || (code >= 0x7F && code < 0xA0);
-}
+static bool is_control(unsigned code) { return code < 0x20 || (code >= 0x7F && code < 0xA0); }
 
 static unsigned char_width(unsigned code)
 {
-	static const struct { unsigned from, to; } wide[] = { { 0x1100, 0x115F }, { 0x2E80, 0xA4CF }, { 0xAC00, 0xD7A3 }, { 0xF900, 0xFAFF }, { 0xFE30, 0xFE6F }, { 0xFF00, 0xFF60 }, { 0xFFE0, 0xFFE6 },
-		{ 0x1F300, 0x1F64F }, { 0x1F900, 0x1F9FF }, { 0x20000, 0x3FFFD } };
+	static const struct {
+		unsigned from, to;
+	} wide[] = { { 0x1100, 0x115F },   { 0x2E80, 0xA4CF },  { 0xAC00, 0xD7A3 }, { 0xF900, 0xFAFF },
+		     { 0xFE30, 0xFE6F },   { 0xFF00, 0xFF60 },  { 0xFFE0, 0xFFE6 }, { 0x1F300, 0x1F64F },
+		     { 0x1F900, 0x1F9FF }, { 0x20000, 0x3FFFD } };
 
 	if (code >= 0x300 && code <= 0x36F)
 		return 0;
@@ -48,7 +50,10 @@ static unsigned char_width(unsigned code)
 /* A control character as it is shown: \n, \t, \x1b. */
 static size_t escape(unsigned code, char buf[8])
 {
-	return (size_t)(code == '\n' ? snprintf(buf, 8, "\\n") : code == '\t' ? snprintf(buf, 8, "\\t") : code == '\r' ? snprintf(buf, 8, "\\r") : snprintf(buf, 8, "\\x%02x", code & 0xFF));
+	return (size_t)(code == '\n'   ? snprintf(buf, 8, "\\n")
+	                : code == '\t' ? snprintf(buf, 8, "\\t")
+	                : code == '\r' ? snprintf(buf, 8, "\\r")
+	                               : snprintf(buf, 8, "\\x%02x", code & 0xFF));
 }
 
 static unsigned text_width(struct str s)
@@ -111,7 +116,8 @@ static void put_cell(struct result_writer *writer, size_t i, struct str s, bool 
 static void put_row(struct result_writer *writer, const struct str *cells)
 {
 	for (size_t i = 0; i < writer->n_columns; i++)
-		put_cell(writer, i, cells[i].p ? cells[i] : STR_LIT(NULL_TEXT), writer->kinds[i] == SQL_KIND_NUMBER, i + 1 == writer->n_columns);
+		put_cell(writer, i, cells[i].p ? cells[i] : STR_LIT(NULL_TEXT), writer->kinds[i] == SQL_KIND_NUMBER,
+		         i + 1 == writer->n_columns);
 	wbuf_putz(&writer->out, "\n");
 }
 
@@ -120,7 +126,8 @@ static void put_head(struct result_writer *writer)
 	struct wbuf *out = &writer->out;
 
 	for (size_t i = 0; i < writer->n_columns; i++)
-		put_cell(writer, i, str_of(writer->names[i]), writer->kinds[i] == SQL_KIND_NUMBER, i + 1 == writer->n_columns);
+		put_cell(writer, i, str_of(writer->names[i]), writer->kinds[i] == SQL_KIND_NUMBER,
+		         i + 1 == writer->n_columns);
 	wbuf_putz(out, "\n");
 	for (size_t i = 0; i < writer->n_columns; i++) {
 		wbuf_putz(out, i ? "+-" : "-");

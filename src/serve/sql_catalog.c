@@ -8,23 +8,33 @@
 #include "serve/sql_plan.h"
 
 /* A table of the catalog: its namespace as the catalog spells it beside the one of SQL. */
-struct known { char *raw_ns; char *ns; char *table; };
+struct known {
+	char *raw_ns;
+	char *ns;
+	char *table;
+};
 
 /* A view that the current worker has. */
-struct held { char *ns, *view, *location; };
+struct held {
+	char *ns, *view, *location;
+};
 
 struct sql_catalog {
 	struct catalog *catalog;
 	struct store *store;
-	bool owned;                              /* both are ours to close */
+	bool owned; /* both are ours to close */
 	struct sql_limits limits;
-	struct known *known; size_t n_known, cap_known;
-	struct sql_name *names; size_t cap_names; /* views of known */
-	struct held *held; size_t n_held, cap_held;
-	struct sql_session *_Atomic session;     /* NULL: none; atomic for cancel */
+	struct known *known;
+	size_t n_known, cap_known;
+	struct sql_name *names;
+	size_t cap_names; /* views of known */
+	struct held *held;
+	size_t n_held, cap_held;
+	struct sql_session *_Atomic session; /* NULL: none; atomic for cancel */
 };
 
-int sql_catalog_new(struct catalog *catalog, struct store *store, const struct sql_limits *limits, struct sql_catalog **out, struct err *err)
+int sql_catalog_new(struct catalog *catalog, struct store *store, const struct sql_limits *limits,
+                    struct sql_catalog **out, struct err *err)
 {
 	struct sql_catalog *cat = mem_zero(sizeof *cat);
 
@@ -39,7 +49,9 @@ int sql_catalog_new(struct catalog *catalog, struct store *store, const struct s
 
 int sql_catalog_open(const struct config *config, struct sql_catalog **out, struct err *err)
 {
-	struct sql_limits limits = { .memory_bytes = (uint64_t)config->sql_memory_bytes, .threads = (int)config->sql_threads, .time_us = config->sql_time_us };
+	struct sql_limits limits = { .memory_bytes = (uint64_t)config->sql_memory_bytes,
+		                     .threads = (int)config->sql_threads,
+		                     .time_us = config->sql_time_us };
 	struct store *store = NULL;
 	struct catalog *catalog = NULL;
 	struct env_stat st;
@@ -47,7 +59,10 @@ int sql_catalog_open(const struct config *config, struct sql_catalog **out, stru
 
 	snprintf(path, sizeof path, "%.4000s/catalog.db", config->state);
 	if (env_stat(path, &st))
-		return err_set(err, ERR_NOT_FOUND, "there is no catalog in the state folder %s yet: start 'tarn run' first, or name the right configuration with --config", config->state);
+		return err_set(
+			err, ERR_NOT_FOUND,
+			"there is no catalog in the state folder %s yet: start 'tarn run' first, or name the right configuration with --config",
+			config->state);
 	int rc = store_open(config->warehouse, &store, err);
 	if (!rc)
 		rc = catalog_open_sqlite(path, store, true, &catalog, err);
@@ -103,7 +118,11 @@ void sql_catalog_close(struct sql_catalog *cat)
 
 /* --- names --- */
 
-struct listing { struct sql_catalog *cat; const char *ns; struct err *err; };
+struct listing {
+	struct sql_catalog *cat;
+	const char *ns;
+	struct err *err;
+};
 
 static int on_table(void *arg, const char *table)
 {
@@ -196,7 +215,8 @@ static int hold(struct sql_catalog *cat, const char *ns, const char *view, const
 	return held->ns && held->view && held->location ? ERR_OK : err_nomem(err);
 }
 
-static int add_view(struct sql_catalog *cat, const struct sql_ref *ref, const struct catalog_table *table, struct err *err)
+static int add_view(struct sql_catalog *cat, const struct sql_ref *ref, const struct catalog_table *table,
+                    struct err *err)
 {
 	const struct sql_name *name = &cat->names[ref->name];
 	int rc = sql_plan_add(cat->session, cat->store, table->metadata, name, ref, err);
@@ -204,8 +224,10 @@ static int add_view(struct sql_catalog *cat, const struct sql_ref *ref, const st
 	return rc ? rc : hold(cat, name->ns, ref->view, table->metadata_location ? table->metadata_location : "", err);
 }
 
-/* Has the kept worker all views, each of the version that is wanted? A version asked for by AT is looked up again only when the view is missing. */
-static bool session_fits(const struct sql_catalog *cat, const struct sql_rewrite *rewrite, const struct catalog_table *tables)
+/* Has the kept worker all views, each of the version that is wanted? A version asked for by AT is looked up again
+ * only when the view is missing. */
+static bool session_fits(const struct sql_catalog *cat, const struct sql_rewrite *rewrite,
+                         const struct catalog_table *tables)
 {
 	struct sql_session *session = cat->session;
 
@@ -213,13 +235,15 @@ static bool session_fits(const struct sql_catalog *cat, const struct sql_rewrite
 		return false;
 	for (size_t i = 0; i < rewrite->n_refs; i++) {
 		const struct held *held = find_held(cat, cat->names[rewrite->refs[i].name].ns, rewrite->refs[i].view);
-		if (!held || strcmp(held->location, tables[i].metadata_location ? tables[i].metadata_location : "") != 0)
+		if (!held ||
+		    strcmp(held->location, tables[i].metadata_location ? tables[i].metadata_location : "") != 0)
 			return false;
 	}
 	return true;
 }
 
-static int start_session(struct sql_catalog *cat, const struct sql_rewrite *rewrite, const struct catalog_table *tables, struct err *err)
+static int start_session(struct sql_catalog *cat, const struct sql_rewrite *rewrite, const struct catalog_table *tables,
+                         struct err *err)
 {
 	struct sql_session *session;
 
@@ -281,7 +305,8 @@ static int add_hint(struct sql_catalog *cat, struct err *err)
 		if (!str_eq_nocase(name, str_of(cat->known[i].table)))
 			continue;
 		char hint[600];
-		snprintf(hint, sizeof hint, "\nTables are named with their namespace: did you mean %.250s.%.250s?", cat->known[i].ns, cat->known[i].table);
+		snprintf(hint, sizeof hint, "\nTables are named with their namespace: did you mean %.250s.%.250s?",
+		         cat->known[i].ns, cat->known[i].table);
 		size_t n = strlen(err->text);
 		if (n + strlen(hint) < sizeof err->text)
 			memcpy(err->text + n, hint, strlen(hint) + 1);

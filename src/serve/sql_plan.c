@@ -15,7 +15,7 @@
 
 struct plan {
 	struct store *store;
-	const char *what;     /* "bank.users" */
+	const char *what; /* "bank.users" */
 	struct arena *arena;
 	struct ice_scan *scan;
 	struct sql_column *columns;
@@ -28,7 +28,8 @@ static int local_path(struct plan *plan, const char *uri, const char **out, stru
 	const char *key = store_key(plan->store, uri);
 
 	if (!key)
-		return err_set(err, ERR_UNSUPPORTED, "%s: the file %s lies outside of the warehouse %s", plan->what, uri, plan->store->root_uri);
+		return err_set(err, ERR_UNSUPPORTED, "%s: the file %s lies outside of the warehouse %s", plan->what,
+		               uri, plan->store->root_uri);
 	int rc = plan->store->ops->local_path(plan->store, key, path, sizeof path, err);
 	if (rc)
 		return err_prefix(err, "%s", plan->what);
@@ -36,7 +37,8 @@ static int local_path(struct plan *plan, const char *uri, const char **out, stru
 	return *out ? ERR_OK : err_nomem(err);
 }
 
-/* A Puffin deletion-vector-v1 blob: u32 BE length of what follows without the checksum, magic and bitmap, u32 BE CRC-32 of these. */
+/* A Puffin deletion-vector-v1 blob: u32 BE length of what follows without the checksum, magic and bitmap, u32 BE
+ * CRC-32 of these. */
 static int unwrap_blob(struct plan *plan, struct str blob, const char *uri, struct sql_file *file, struct err *err)
 {
 	struct rbuf in = rbuf_of(blob.p, blob.n);
@@ -45,7 +47,8 @@ static int unwrap_blob(struct plan *plan, struct str blob, const char *uri, stru
 	uint32_t crc = rbuf_u32_be(&in);
 
 	if (!rbuf_done(&in) || crc32_ieee(0, body.p, body.n) != crc)
-		return err_set(err, ERR_CORRUPT, "%s: the deletion vector in %s is damaged (length or checksum)", plan->what, uri);
+		return err_set(err, ERR_CORRUPT, "%s: the deletion vector in %s is damaged (length or checksum)",
+		               plan->what, uri);
 	struct str copy = arena_str(plan->arena, body);
 	if (!copy.p)
 		return err_nomem(err);
@@ -61,7 +64,8 @@ static int read_vector(struct plan *plan, const struct deletion_vector *dv, stru
 	size_t n = 0;
 
 	if (!key)
-		return err_set(err, ERR_UNSUPPORTED, "%s: the deletion file %s lies outside of the warehouse %s", plan->what, dv->path, plan->store->root_uri);
+		return err_set(err, ERR_UNSUPPORTED, "%s: the deletion file %s lies outside of the warehouse %s",
+		               plan->what, dv->path, plan->store->root_uri);
 	int rc = store_get_range(plan->store, key, dv->offset, dv->size, &blob, &n, err);
 	if (rc)
 		return err_prefix(err, "%s", plan->what);
@@ -111,13 +115,20 @@ static int check_deletes(const struct plan *plan, struct err *err)
 	const struct ice_scan *scan = plan->scan;
 
 	if (scan->n_equality_delete_files)
-		return err_set(err, ERR_UNSUPPORTED, "%s has %zu equality delete files of another writer, which Tarn does not read; compact the table with that writer first", plan->what, scan->n_equality_delete_files);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"%s has %zu equality delete files of another writer, which Tarn does not read; compact the table with that writer first",
+			plan->what, scan->n_equality_delete_files);
 	if (scan->n_position_delete_files)
-		return err_set(err, ERR_UNSUPPORTED, "%s has %zu position delete files of another writer, which Tarn does not read; compact the table with that writer first", plan->what, scan->n_position_delete_files);
+		return err_set(
+			err, ERR_UNSUPPORTED,
+			"%s has %zu position delete files of another writer, which Tarn does not read; compact the table with that writer first",
+			plan->what, scan->n_position_delete_files);
 	return ERR_OK;
 }
 
-int sql_plan_add(struct sql_session *session, struct store *store, const json_t *metadata, const struct sql_name *name, const struct sql_ref *ref, struct err *err)
+int sql_plan_add(struct sql_session *session, struct store *store, const json_t *metadata, const struct sql_name *name,
+                 const struct sql_ref *ref, struct err *err)
 {
 	char what[1024];
 	struct plan plan = { .store = store, .what = what };
@@ -140,7 +151,8 @@ int sql_plan_add(struct sql_session *session, struct store *store, const json_t 
 	if (!rc)
 		rc = plan_files(&plan, err);
 	if (!rc) {
-		struct sql_table table = { name->ns, ref->view, plan.columns, plan.scan->n_fields, plan.files, plan.scan->n_files };
+		struct sql_table table = { name->ns,   ref->view,         plan.columns, plan.scan->n_fields,
+			                   plan.files, plan.scan->n_files };
 		rc = sql_add_table(session, &table, err);
 	}
 	ice_scan_free(plan.scan);

@@ -13,10 +13,11 @@
 
 struct rewriting {
 	const char *text;
-	size_t at;                     /* next byte to read */
-	size_t copied;                 /* up to here text is in out */
+	size_t at;     /* next byte to read */
+	size_t copied; /* up to here text is in out */
 	struct wbuf out;
-	const struct sql_name *names; size_t n_names;
+	const struct sql_name *names;
+	size_t n_names;
 	struct sql_rewrite *rewrite;
 	size_t cap_refs;
 };
@@ -28,10 +29,7 @@ static struct sql_token peek(const struct rewriting *r)
 	return sql_token_next(r->text, &at);
 }
 
-static bool is_name(struct sql_token token)
-{
-	return token.kind == SQL_TOKEN_WORD || token.kind == SQL_TOKEN_QUOTED;
-}
+static bool is_name(struct sql_token token) { return token.kind == SQL_TOKEN_WORD || token.kind == SQL_TOKEN_QUOTED; }
 
 static bool find_name(const struct rewriting *r, struct sql_token ns, struct sql_token table, size_t *index)
 {
@@ -40,7 +38,8 @@ static bool find_name(const struct rewriting *r, struct sql_token ns, struct sql
 	if (!sql_token_value(ns, ns_text, sizeof ns_text) || !sql_token_value(table, table_text, sizeof table_text))
 		return false;
 	for (size_t i = 0; i < r->n_names; i++) {
-		if (str_eq_nocase(str_of(r->names[i].ns), str_of(ns_text)) && str_eq_nocase(str_of(r->names[i].table), str_of(table_text))) {
+		if (str_eq_nocase(str_of(r->names[i].ns), str_of(ns_text)) &&
+		    str_eq_nocase(str_of(r->names[i].table), str_of(table_text))) {
 			*index = i;
 			return true;
 		}
@@ -52,10 +51,14 @@ static bool find_name(const struct rewriting *r, struct sql_token ns, struct sql
 
 static int bad_at(const struct sql_name *name, const char *why, struct err *err)
 {
-	return err_set(err, ERR_QUERY, "%s.%s: %s; write AT (VERSION => 123), AT (TIMESTAMP => '2026-11-23 17:00:00') or AT (LSN => '0/16B3740')", name->ns, name->table, why);
+	return err_set(
+		err, ERR_QUERY,
+		"%s.%s: %s; write AT (VERSION => 123), AT (TIMESTAMP => '2026-11-23 17:00:00') or AT (LSN => '0/16B3740')",
+		name->ns, name->table, why);
 }
 
-static int at_value(struct sql_ref *ref, const struct sql_name *name, struct sql_token kind, struct sql_token value, struct err *err)
+static int at_value(struct sql_ref *ref, const struct sql_name *name, struct sql_token kind, struct sql_token value,
+                    struct err *err)
 {
 	char text[128];
 
@@ -81,7 +84,8 @@ static int at_value(struct sql_ref *ref, const struct sql_name *name, struct sql
 	return bad_at(name, "AT knows VERSION, TIMESTAMP and LSN", err);
 }
 
-/* Behind "AT": "(KIND => value)". A type word before the string (TIMESTAMP '...', TIMESTAMPTZ '...') may stand there too. */
+/* Behind "AT": "(KIND => value)". A type word before the string (TIMESTAMP '...', TIMESTAMPTZ '...') may stand there
+ * too. */
 static int read_at(struct rewriting *r, struct sql_ref *ref, struct err *err)
 {
 	const struct sql_name *name = &r->names[ref->name];
@@ -140,8 +144,12 @@ static int add_ref(struct rewriting *r, struct sql_ref *ref, struct err *err)
 /* Does the token after a table name give it another one? What may follow a table instead is a short list. */
 static bool is_alias(struct sql_token token)
 {
-	static const char *const others[] = { "WHERE", "JOIN", "LEFT", "RIGHT", "INNER", "FULL", "CROSS", "OUTER", "ON", "USING", "GROUP", "ORDER", "LIMIT", "OFFSET", "FETCH", "UNION", "EXCEPT",
-		"INTERSECT", "HAVING", "WINDOW", "QUALIFY", "NATURAL", "ASOF", "POSITIONAL", "SEMI", "ANTI", "TABLESAMPLE", "USE", "SELECT", "FROM", "SET", "RETURNING", "LATERAL", "PIVOT", "UNPIVOT", "SAMPLE" };
+	static const char *const others[] = { "WHERE",  "JOIN",      "LEFT",        "RIGHT",   "INNER",   "FULL",
+		                              "CROSS",  "OUTER",     "ON",          "USING",   "GROUP",   "ORDER",
+		                              "LIMIT",  "OFFSET",    "FETCH",       "UNION",   "EXCEPT",  "INTERSECT",
+		                              "HAVING", "WINDOW",    "QUALIFY",     "NATURAL", "ASOF",    "POSITIONAL",
+		                              "SEMI",   "ANTI",      "TABLESAMPLE", "USE",     "SELECT",  "FROM",
+		                              "SET",    "RETURNING", "LATERAL",     "PIVOT",   "UNPIVOT", "SAMPLE" };
 
 	if (token.kind == SQL_TOKEN_QUOTED)
 		return true;
@@ -202,7 +210,9 @@ static int on_name(struct rewriting *r, struct sql_token first, struct err *err)
 
 static bool word_lists_tables(struct sql_token token)
 {
-	static const char *const words[] = { "information_schema", "pg_catalog", "pg_class", "pg_tables", "pg_views", "pg_namespace", "sqlite_master", "duckdb_tables", "duckdb_views", "duckdb_columns", "duckdb_schemas" };
+	static const char *const words[] = { "information_schema", "pg_catalog",     "pg_class",      "pg_tables",
+		                             "pg_views",           "pg_namespace",   "sqlite_master", "duckdb_tables",
+		                             "duckdb_views",       "duckdb_columns", "duckdb_schemas" };
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
 		if (sql_token_is(token, words[i]))
@@ -233,7 +243,8 @@ static int scan(struct rewriting *r, struct err *err)
 	return rc;
 }
 
-int sql_rewrite(const char *text, const struct sql_name *names, size_t n_names, struct sql_rewrite *out, struct err *err)
+int sql_rewrite(const char *text, const struct sql_name *names, size_t n_names, struct sql_rewrite *out,
+                struct err *err)
 {
 	struct rewriting r = { .text = text, .names = names, .n_names = n_names, .rewrite = out };
 

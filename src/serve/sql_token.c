@@ -6,20 +6,11 @@ static bool is_word_start(unsigned char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0x80;
 }
 
-static bool is_digit(unsigned char c)
-{
-	return c >= '0' && c <= '9';
-}
+static bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 
-static bool is_word(unsigned char c)
-{
-	return is_word_start(c) || is_digit(c) || c == '$';
-}
+static bool is_word(unsigned char c) { return is_word_start(c) || is_digit(c) || c == '$'; }
 
-static bool is_blank(unsigned char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
+static bool is_blank(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 /* Behind a comment at i; i itself when there is none; SIZE_MAX: it does not end. Block comments nest. */
 static size_t skip_comment(const char *text, size_t i)
@@ -123,7 +114,8 @@ struct sql_token sql_token_next(const char *text, size_t *at)
 		return token_of(SQL_TOKEN_WORD, text, i, at, end);
 	}
 	if (is_digit(c)) {
-		while (is_word((unsigned char)text[end]) || (text[end] == '.' && is_digit((unsigned char)text[end + 1])))
+		while (is_word((unsigned char)text[end]) ||
+		       (text[end] == '.' && is_digit((unsigned char)text[end + 1])))
 			end++;
 		return token_of(SQL_TOKEN_NUMBER, text, i, at, end);
 	}
@@ -132,7 +124,8 @@ struct sql_token sql_token_next(const char *text, size_t *at)
 
 bool sql_token_is(struct sql_token token, const char *word)
 {
-	return (token.kind == SQL_TOKEN_WORD || token.kind == SQL_TOKEN_SIGN) && str_eq_nocase(token.text, str_of(word));
+	return (token.kind == SQL_TOKEN_WORD || token.kind == SQL_TOKEN_SIGN) &&
+	       str_eq_nocase(token.text, str_of(word));
 }
 
 bool sql_token_value(struct sql_token token, char *buf, size_t buf_size)

@@ -1,4 +1,5 @@
-/* src/serve/sql_version.c — AT clauses to snapshots of Iceberg metadata (Table Metadata: snapshots, snapshot-log, current-snapshot-id). */
+/* src/serve/sql_version.c — AT clauses to snapshots of Iceberg metadata (Table Metadata: snapshots, snapshot-log,
+ * current-snapshot-id). */
 #include "serve/sql_version.h"
 
 #include "base/clock.h"
@@ -10,7 +11,8 @@ static const json_t *snapshot_by_id(const json_t *metadata, int64_t id)
 	const json_t *snapshot;
 	size_t i;
 
-	json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot) {
+	json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot)
+	{
 		if (json_get_int(snapshot, "snapshot-id", -1) == id)
 			return snapshot;
 	}
@@ -22,10 +24,7 @@ static bool snapshot_lsn(const json_t *snapshot, uint64_t *lsn)
 	return str_to_lsn(str_of(json_get_str(json_object_get(snapshot, "summary"), LSN_KEY, "")), lsn);
 }
 
-static int64_t timestamp_us(const json_t *entry)
-{
-	return json_get_int(entry, "timestamp-ms", 0) * 1000;
-}
+static int64_t timestamp_us(const json_t *entry) { return json_get_int(entry, "timestamp-ms", 0) * 1000; }
 
 static int nothing_at_all(const char *what, struct err *err)
 {
@@ -42,13 +41,15 @@ static int by_version(const json_t *metadata, int64_t version, const char *what,
 		*id = version;
 		return ERR_OK;
 	}
-	json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot) {
+	json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot)
+	{
 		if (!oldest || timestamp_us(snapshot) < timestamp_us(oldest))
 			oldest = snapshot;
 	}
 	if (!oldest)
 		return nothing_at_all(what, err);
-	return err_set(err, ERR_NOT_FOUND, "%s has no version %lld; the oldest one kept is %lld of %s", what, (long long)version, (long long)json_get_int(oldest, "snapshot-id", -1),
+	return err_set(err, ERR_NOT_FOUND, "%s has no version %lld; the oldest one kept is %lld of %s", what,
+	               (long long)version, (long long)json_get_int(oldest, "snapshot-id", -1),
 	               time_text_ms(timestamp_us(oldest), text));
 }
 
@@ -59,7 +60,8 @@ static int by_timestamp(const json_t *metadata, int64_t us, const char *what, in
 	size_t i;
 
 	/* The log is in order of time; entries of expired snapshots say nothing any more. */
-	json_array_foreach(json_object_get(metadata, "snapshot-log"), i, entry) {
+	json_array_foreach(json_object_get(metadata, "snapshot-log"), i, entry)
+	{
 		if (!snapshot_by_id(metadata, json_get_int(entry, "snapshot-id", -1)))
 			continue;
 		if (!oldest)
@@ -70,7 +72,8 @@ static int by_timestamp(const json_t *metadata, int64_t us, const char *what, in
 	if (!oldest)
 		return nothing_at_all(what, err);
 	if (!best)
-		return err_set(err, ERR_NOT_FOUND, "%s has no version as of %s; the oldest one kept is of %s", what, time_text_ms(us, asked), time_text_ms(timestamp_us(oldest), first));
+		return err_set(err, ERR_NOT_FOUND, "%s has no version as of %s; the oldest one kept is of %s", what,
+		               time_text_ms(us, asked), time_text_ms(timestamp_us(oldest), first));
 	*id = json_get_int(best, "snapshot-id", -1);
 	return ERR_OK;
 }
@@ -96,11 +99,14 @@ static int by_lsn(const json_t *metadata, uint64_t lsn, const char *what, int64_
 		snapshot = snapshot_by_id(metadata, json_get_int(snapshot, "parent-snapshot-id", -1));
 	}
 	if (!any)
-		return err_set(err, ERR_NOT_FOUND, "%s has no version with a log position: it is not written by Tarn, or empty", what);
-	return err_set(err, ERR_NOT_FOUND, "%s has no version as of LSN %s; the oldest one kept is of %s", what, lsn_text(lsn, asked), lsn_text(oldest, first));
+		return err_set(err, ERR_NOT_FOUND,
+		               "%s has no version with a log position: it is not written by Tarn, or empty", what);
+	return err_set(err, ERR_NOT_FOUND, "%s has no version as of LSN %s; the oldest one kept is of %s", what,
+	               lsn_text(lsn, asked), lsn_text(oldest, first));
 }
 
-int sql_version_find(const json_t *metadata, const struct sql_ref *ref, const char *what, int64_t *snapshot_id, struct err *err)
+int sql_version_find(const json_t *metadata, const struct sql_ref *ref, const char *what, int64_t *snapshot_id,
+                     struct err *err)
 {
 	*snapshot_id = -1;
 	switch (ref->at) {

@@ -12,7 +12,11 @@
 
 /* --- opening and names --- */
 
-struct listing { struct table_admin *admin; const char *ns; struct err *err; };
+struct listing {
+	struct table_admin *admin;
+	const char *ns;
+	struct err *err;
+};
 
 static char *full_name(const char *ns, const char *name)
 {
@@ -68,7 +72,10 @@ int table_admin_open(const struct config *config, bool writable, struct table_ad
 	*out = (struct table_admin){ 0 };
 	snprintf(path, sizeof path, "%.4000s/catalog.db", config->state);
 	if (env_stat(path, &st))
-		return err_set(err, ERR_NOT_FOUND, "there is no catalog in the state folder %s yet: start 'tarn run' first, or name the right configuration with --config", config->state);
+		return err_set(
+			err, ERR_NOT_FOUND,
+			"there is no catalog in the state folder %s yet: start 'tarn run' first, or name the right configuration with --config",
+			config->state);
 	rc = store_open(config->warehouse, &out->store, err);
 	if (!rc)
 		rc = catalog_open_sqlite(path, out->store, !writable, &out->catalog, err);
@@ -109,7 +116,8 @@ static int not_found(const struct table_admin *admin, const char *word, struct e
 		near = str_nearest(str_of(word), names);
 	mem_free(names);
 	if (near)
-		return err_set(err, ERR_NOT_FOUND, "there is no table %.300s, did you mean %s? 'tarn table ls' lists them", word, near);
+		return err_set(err, ERR_NOT_FOUND,
+		               "there is no table %.300s, did you mean %s? 'tarn table ls' lists them", word, near);
 	return err_set(err, ERR_NOT_FOUND, "there is no table %.300s; 'tarn table ls' lists them", word);
 }
 
@@ -129,7 +137,8 @@ const struct table_name *table_admin_find(const struct table_admin *admin, const
 	if (n == 1)
 		return alone;
 	if (n > 1)
-		err_set(err, ERR_USAGE, "%zu tables are called %.300s; name one with its namespace, as in %s", n, word, alone->full);
+		err_set(err, ERR_USAGE, "%zu tables are called %.300s; name one with its namespace, as in %s", n, word,
+		        alone->full);
 	else
 		not_found(admin, word, err);
 	return NULL;
@@ -137,7 +146,8 @@ const struct table_name *table_admin_find(const struct table_admin *admin, const
 
 /* --- what metadata says --- */
 
-static int load(const struct table_admin *admin, const struct table_name *name, struct catalog_table *out, struct err *err)
+static int load(const struct table_admin *admin, const struct table_name *name, struct catalog_table *out,
+                struct err *err)
 {
 	return admin->catalog->ops->table_load(admin->catalog, name->raw_ns, name->name, out, err);
 }
@@ -176,10 +186,12 @@ static int put_time(json_t *o, const char *key, const json_t *ms)
 {
 	char text[TIME_TEXT_MAX];
 
-	return json_is_integer(ms) ? json_set_str(o, key, str_of(time_text_ms(json_integer_value(ms) * 1000, text))) : 0;
+	return json_is_integer(ms) ? json_set_str(o, key, str_of(time_text_ms(json_integer_value(ms) * 1000, text)))
+	                           : 0;
 }
 
-/* Rows a scan returns: what the files hold less what vectors and position deletes take away; not known beside equality deletes. */
+/* Rows a scan returns: what the files hold less what vectors and position deletes take away; not known beside
+ * equality deletes. */
 static int put_rows(json_t *o, const json_t *snapshot)
 {
 	int64_t records, positions = 0, equality = 0;
@@ -198,16 +210,22 @@ static int put_current(json_t *o, const json_t *metadata)
 
 	if (!snapshot)
 		return json_set_int(o, "rows", 0) | json_set_int(o, "files", 0) | json_set_int(o, "bytes", 0);
-	return json_set_int(o, "version", id) | put_time(o, "committed", json_object_get(snapshot, "timestamp-ms")) | put_rows(o, snapshot) | put_int(o, "files", snapshot, "total-data-files") |
-	       put_int(o, "delete_files", snapshot, "total-delete-files") | put_int(o, "deleted_rows", snapshot, "total-position-deletes") | put_int(o, "bytes", snapshot, "total-files-size");
+	return json_set_int(o, "version", id) | put_time(o, "committed", json_object_get(snapshot, "timestamp-ms")) |
+	       put_rows(o, snapshot) | put_int(o, "files", snapshot, "total-data-files") |
+	       put_int(o, "delete_files", snapshot, "total-delete-files") |
+	       put_int(o, "deleted_rows", snapshot, "total-position-deletes") |
+	       put_int(o, "bytes", snapshot, "total-files-size");
 }
 
 /* What all verbs say of a table. */
 static int put_table(json_t *o, const struct table_name *name, const json_t *metadata)
 {
-	return json_set_str(o, "table", str_of(name->full)) | put_str(o, "kind", ice_metadata_property(metadata, LAKE_KEY_KIND)) |
-	       json_set_int(o, "format_version", json_get_int(metadata, "format-version", -1)) | put_current(o, metadata) | put_str(o, "lsn", ice_metadata_property(metadata, LAKE_KEY_LSN)) |
-	       put_str(o, "source", ice_metadata_property(metadata, LAKE_KEY_SOURCE)) | put_str(o, "source_commit_ts", ice_metadata_property(metadata, LAKE_KEY_COMMIT_TS));
+	return json_set_str(o, "table", str_of(name->full)) |
+	       put_str(o, "kind", ice_metadata_property(metadata, LAKE_KEY_KIND)) |
+	       json_set_int(o, "format_version", json_get_int(metadata, "format-version", -1)) |
+	       put_current(o, metadata) | put_str(o, "lsn", ice_metadata_property(metadata, LAKE_KEY_LSN)) |
+	       put_str(o, "source", ice_metadata_property(metadata, LAKE_KEY_SOURCE)) |
+	       put_str(o, "source_commit_ts", ice_metadata_property(metadata, LAKE_KEY_COMMIT_TS));
 }
 
 static int list_one(const struct table_admin *admin, const struct table_name *name, json_t *o, struct err *err)
@@ -218,7 +236,8 @@ static int list_one(const struct table_admin *admin, const struct table_name *na
 
 	if (rc == ERR_NOMEM)
 		return err_nomem(err);
-	rc = rc ? json_set_str(o, "table", str_of(name->full)) | json_set_str(o, "error", str_of(why.text)) : put_table(o, name, table.metadata);
+	rc = rc ? json_set_str(o, "table", str_of(name->full)) | json_set_str(o, "error", str_of(why.text))
+	        : put_table(o, name, table.metadata);
 	catalog_table_clear(&table);
 	return rc ? err_nomem(err) : ERR_OK;
 }
@@ -260,7 +279,8 @@ int table_admin_positions(const struct table_admin *admin, const struct config *
 		if (rc)
 			break;
 		o = json_object();
-		if (!o || json_set_str(o, "pipeline", str_of(config->pipelines[i].from)) || json_set_str(o, "lsn", str_of(lsn_text(position.lsn, lsn))))
+		if (!o || json_set_str(o, "pipeline", str_of(config->pipelines[i].from)) ||
+		    json_set_str(o, "lsn", str_of(lsn_text(position.lsn, lsn))))
 			rc = err_nomem(err);
 		if (json_array_append_new(list, o) && !rc)
 			rc = err_nomem(err);
@@ -279,7 +299,8 @@ static json_t *current_of(const json_t *metadata, const char *list, const char *
 	json_t *element;
 	size_t i;
 
-	json_array_foreach(json_object_get(metadata, list), i, element) {
+	json_array_foreach(json_object_get(metadata, list), i, element)
+	{
 		if (json_get_int(element, id_key, -2) == id)
 			return element;
 	}
@@ -294,12 +315,18 @@ int table_admin_show(const struct table_admin *admin, const struct table_name *n
 	json_t *o = json_object();
 	int rc = o ? load(admin, name, &table, err) : err_nomem(err);
 
-	if (!rc && (put_table(o, name, table.metadata) || put_str(o, "uuid", json_get_str(table.metadata, "table-uuid", NULL)) || put_str(o, "location", json_get_str(table.metadata, "location", NULL)) ||
-	            put_str(o, "metadata_location", table.metadata_location) || json_set_int(o, "versions", (int64_t)json_array_size(json_object_get(table.metadata, "snapshots"))) ||
-	            put_ref(o, "schema", current_of(table.metadata, "schemas", "schema-id", "current-schema-id")) ||
-	            put_ref(o, "partition_spec", current_of(table.metadata, "partition-specs", "spec-id", "default-spec-id")) ||
-	            put_ref(o, "sort_order", current_of(table.metadata, "sort-orders", "order-id", "default-sort-order-id")) ||
-	            put_ref(o, "refs", json_object_get(table.metadata, "refs")) || put_ref(o, "properties", json_object_get(table.metadata, "properties"))))
+	if (!rc &&
+	    (put_table(o, name, table.metadata) ||
+	     put_str(o, "uuid", json_get_str(table.metadata, "table-uuid", NULL)) ||
+	     put_str(o, "location", json_get_str(table.metadata, "location", NULL)) ||
+	     put_str(o, "metadata_location", table.metadata_location) ||
+	     json_set_int(o, "versions", (int64_t)json_array_size(json_object_get(table.metadata, "snapshots"))) ||
+	     put_ref(o, "schema", current_of(table.metadata, "schemas", "schema-id", "current-schema-id")) ||
+	     put_ref(o, "partition_spec",
+	             current_of(table.metadata, "partition-specs", "spec-id", "default-spec-id")) ||
+	     put_ref(o, "sort_order", current_of(table.metadata, "sort-orders", "order-id", "default-sort-order-id")) ||
+	     put_ref(o, "refs", json_object_get(table.metadata, "refs")) ||
+	     put_ref(o, "properties", json_object_get(table.metadata, "properties"))))
 		rc = err_nomem(err);
 	catalog_table_clear(&table);
 	if (rc)
@@ -340,7 +367,8 @@ static int put_refs_of(json_t *o, const json_t *metadata, int64_t id)
 	const char *key;
 	int rc = refs ? 0 : -1;
 
-	json_object_foreach(json_object_get(metadata, "refs"), key, ref) {
+	json_object_foreach(json_object_get(metadata, "refs"), key, ref)
+	{
 		if (json_get_int(ref, "snapshot-id", -1) == id)
 			rc |= json_array_append_new(refs, json_str(str_of(key)));
 	}
@@ -364,11 +392,16 @@ static int put_version(json_t *o, const json_t *metadata, const json_t *snapshot
 {
 	const json_t *summary = json_object_get(snapshot, "summary");
 	int64_t id = json_get_int(snapshot, "snapshot-id", -1);
-	int rc = json_set_int(o, "version", id) | put_time(o, "committed", json_object_get(snapshot, "timestamp-ms")) | put_str(o, "operation", json_get_str(summary, "operation", NULL)) |
-	         put_int(o, "added_rows", snapshot, "added-records") | put_deleted(o, snapshot) | put_int(o, "added_files", snapshot, "added-data-files") |
-	         put_int(o, "deleted_files", snapshot, "deleted-data-files") | put_rows(o, snapshot) | put_str(o, "lsn", json_get_str(summary, LAKE_KEY_LSN, NULL)) |
-	         put_str(o, "engine", json_get_str(summary, "engine-name", NULL)) | json_set_bool(o, "own", json_has(summary, LAKE_KEY_COMMIT_ID)) |
-	         json_set_bool(o, "current", id == ice_metadata_current_snapshot(metadata)) | json_set_bool(o, "undone", !is_ancestor(metadata, id)) | put_refs_of(o, metadata, id);
+	int rc = json_set_int(o, "version", id) | put_time(o, "committed", json_object_get(snapshot, "timestamp-ms")) |
+	         put_str(o, "operation", json_get_str(summary, "operation", NULL)) |
+	         put_int(o, "added_rows", snapshot, "added-records") | put_deleted(o, snapshot) |
+	         put_int(o, "added_files", snapshot, "added-data-files") |
+	         put_int(o, "deleted_files", snapshot, "deleted-data-files") | put_rows(o, snapshot) |
+	         put_str(o, "lsn", json_get_str(summary, LAKE_KEY_LSN, NULL)) |
+	         put_str(o, "engine", json_get_str(summary, "engine-name", NULL)) |
+	         json_set_bool(o, "own", json_has(summary, LAKE_KEY_COMMIT_ID)) |
+	         json_set_bool(o, "current", id == ice_metadata_current_snapshot(metadata)) |
+	         json_set_bool(o, "undone", !is_ancestor(metadata, id)) | put_refs_of(o, metadata, id);
 
 	if (json_get_int(snapshot, "parent-snapshot-id", -1) >= 0)
 		rc |= json_set_int(o, "parent", json_get_int(snapshot, "parent-snapshot-id", -1));
@@ -418,15 +451,19 @@ int table_admin_history(const struct table_admin *admin, const struct table_name
 static int put_file(json_t *list, const struct data_file *file)
 {
 	json_t *o = json_object();
-	int rc = !o || json_set_str(o, "path", str_of(file->path)) || json_set_int(o, "rows", (int64_t)file->record_count) || json_set_int(o, "bytes", (int64_t)file->file_bytes) ||
-	         json_set_int(o, "deleted_rows", (int64_t)file->dv.cardinality) || json_set_int(o, "sequence", file->sequence);
+	int rc = !o || json_set_str(o, "path", str_of(file->path)) ||
+	         json_set_int(o, "rows", (int64_t)file->record_count) ||
+	         json_set_int(o, "bytes", (int64_t)file->file_bytes) ||
+	         json_set_int(o, "deleted_rows", (int64_t)file->dv.cardinality) ||
+	         json_set_int(o, "sequence", file->sequence);
 
 	if (!rc && file->dv.path)
 		rc = json_set_str(o, "vector", str_of(file->dv.path));
 	return json_array_append_new(list, o) | rc;
 }
 
-int table_admin_files(const struct table_admin *admin, const struct table_name *name, int64_t version, json_t **out, struct err *err)
+int table_admin_files(const struct table_admin *admin, const struct table_name *name, int64_t version, json_t **out,
+                      struct err *err)
 {
 	struct catalog_table table = { 0 };
 	struct ice_scan *scan = NULL;
@@ -434,13 +471,18 @@ int table_admin_files(const struct table_admin *admin, const struct table_name *
 	int rc = o && files ? load(admin, name, &table, err) : err_nomem(err);
 
 	if (!rc && version >= 0 && !snapshot_by_id(table.metadata, version))
-		rc = err_set(err, ERR_NOT_FOUND, "table %s has no version %lld; it may have expired; 'tarn table history %s' lists those that are kept", name->full, (long long)version, name->full);
+		rc = err_set(
+			err, ERR_NOT_FOUND,
+			"table %s has no version %lld; it may have expired; 'tarn table history %s' lists those that are kept",
+			name->full, (long long)version, name->full);
 	else if (!rc && (rc = ice_scan_open(admin->store, table.metadata, version, &scan, err)))
 		err_prefix(err, "table %s", name->full);
 	for (size_t i = 0; !rc && i < scan->n_files; i++)
 		rc = put_file(files, scan->files[i]) ? err_nomem(err) : ERR_OK;
-	if (!rc && (json_set_str(o, "table", str_of(name->full)) || json_set_int(o, "version", scan->snapshot_id) || json_object_set(o, "files", files) ||
-	            json_set_int(o, "position_delete_files", (int64_t)scan->n_position_delete_files) || json_set_int(o, "equality_delete_files", (int64_t)scan->n_equality_delete_files)))
+	if (!rc && (json_set_str(o, "table", str_of(name->full)) || json_set_int(o, "version", scan->snapshot_id) ||
+	            json_object_set(o, "files", files) ||
+	            json_set_int(o, "position_delete_files", (int64_t)scan->n_position_delete_files) ||
+	            json_set_int(o, "equality_delete_files", (int64_t)scan->n_equality_delete_files)))
 		rc = err_nomem(err);
 	ice_scan_free(scan);
 	catalog_table_clear(&table);

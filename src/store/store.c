@@ -19,7 +19,8 @@ bool store_key_ok(struct str key)
 		for (size_t i = 0; i < part.n; i++) {
 			unsigned char c = (unsigned char)part.p[i];
 
-			if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._=-", c)))
+			if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			      strchr("._=-", c)))
 				return false;
 		}
 	}
@@ -87,11 +88,14 @@ static int probe(struct store *store, struct err *err)
 	snprintf(key, sizeof key, ".tarn-probe-%s", uuid);
 	rc = store_put(store, key, STR_LIT("probe"), STORE_CREATE_ONLY, err);
 	if (rc)
-		return err_prefix(err, "warehouse %s cannot be written; give the user that runs tarn write access", store->root_uri);
+		return err_prefix(err, "warehouse %s cannot be written; give the user that runs tarn write access",
+		                  store->root_uri);
 	rc = store_put(store, key, STR_LIT("again"), STORE_CREATE_ONLY, &second);
 	if (rc != ERR_EXISTS)
-		rc = err_set(err, ERR_IDENTITY, "warehouse %s does not refuse a create-only write of an existing file (%s); it cannot hold tables safely",
-		             store->root_uri, rc ? second.text : "it was accepted");
+		rc = err_set(
+			err, ERR_IDENTITY,
+			"warehouse %s does not refuse a create-only write of an existing file (%s); it cannot hold tables safely",
+			store->root_uri, rc ? second.text : "it was accepted");
 	else
 		rc = ERR_OK;
 	return store_remove(store, key, rc ? NULL : err) && rc == ERR_OK ? err->code : rc;

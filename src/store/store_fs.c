@@ -1,7 +1,8 @@
 /* src/store/store_fs.c — a store in a local folder.
  *
- * A put writes <folder>/.tmp-<uuid>, then links it to its name (create-only: link(2) fails when the name is there) or renames it. What was written without
- * STORE_SYNC is remembered: store_sync makes file contents, then folder entries durable; past SYNC_EACH_MAX files one syncfs replaces the single calls. */
+ * A put writes <folder>/.tmp-<uuid>, then links it to its name (create-only: link(2) fails when the name is there) or
+ * renames it. What was written without STORE_SYNC is remembered: store_sync makes file contents, then folder entries
+ * durable; past SYNC_EACH_MAX files one syncfs replaces the single calls. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -21,10 +22,10 @@ struct fs_store {
 	struct store base;
 	char root[PATH_BYTES];
 	struct monitor lock;
-	char **unsynced;     /* absolute paths, under lock */
+	char **unsynced; /* absolute paths, under lock */
 	size_t n_unsynced, cap_unsynced;
-	bool all_unsynced;   /* the list could not grow: sync the file system */
-	bool failed;         /* a sync failed: what was unsynced then may be lost, and no later sync can tell */
+	bool all_unsynced;       /* the list could not grow: sync the file system */
+	bool failed;             /* a sync failed: what was unsynced then may be lost, and no later sync can tell */
 	pthread_mutex_t syncing; /* one sync at a time: a second caller's files may be in the first one's list */
 };
 
@@ -104,7 +105,9 @@ static int temp_path(const char *path, char *out, struct err *err)
 		return rc;
 	parent_of(path, parent);
 	env_uuid_text(uuid);
-	return snprintf(out, PATH_BYTES, "%s/.tmp-%s", parent, uuid) < PATH_BYTES ? ERR_OK : err_set(err, ERR_LIMIT, "path of '%s' is too long", path);
+	return snprintf(out, PATH_BYTES, "%s/.tmp-%s", parent, uuid) < PATH_BYTES
+	               ? ERR_OK
+	               : err_set(err, ERR_LIMIT, "path of '%s' is too long", path);
 }
 
 /* Gives a complete temporary file its name. */
@@ -148,7 +151,8 @@ static int fs_put(struct store *store, const char *key, struct str data, unsigne
 	bool sync = flags & STORE_SYNC;
 	int rc;
 
-	if ((rc = full_path(fs, key, path, err)) || (rc = temp_path(path, temp, err)) || (rc = write_temp(temp, data, sync, err)))
+	if ((rc = full_path(fs, key, path, err)) || (rc = temp_path(path, temp, err)) ||
+	    (rc = write_temp(temp, data, sync, err)))
 		return rc;
 	FAILPOINT("store.put.before_name");
 	rc = publish(temp, path, flags & STORE_CREATE_ONLY, err);
@@ -160,7 +164,8 @@ static int fs_put(struct store *store, const char *key, struct str data, unsigne
 	return ERR_OK;
 }
 
-static int fs_get(struct store *store, const char *key, uint64_t offset, uint64_t n, size_t max, char **out, size_t *n_out, struct err *err)
+static int fs_get(struct store *store, const char *key, uint64_t offset, uint64_t n, size_t max, char **out,
+                  size_t *n_out, struct err *err)
 {
 	char path[PATH_BYTES], *buf;
 	struct env_stat st;
@@ -175,12 +180,14 @@ static int fs_get(struct store *store, const char *key, uint64_t offset, uint64_
 	if (rc < 0)
 		return err_set_errno(err, ERR_IO, -rc, "cannot look at '%s'", path);
 	if (offset > st.size || (n > 0 && n > st.size - offset))
-		return err_set(err, ERR_CORRUPT, "file '%s' has %llu bytes; bytes %llu to %llu were asked for", path, (unsigned long long)st.size,
-		               (unsigned long long)offset, (unsigned long long)(offset + n));
+		return err_set(err, ERR_CORRUPT, "file '%s' has %llu bytes; bytes %llu to %llu were asked for", path,
+		               (unsigned long long)st.size, (unsigned long long)offset,
+		               (unsigned long long)(offset + n));
 	if (n == 0)
 		n = st.size - offset;
 	if (n > max)
-		return err_set(err, ERR_LIMIT, "file '%s' has %llu bytes, more than the limit of %zu", path, (unsigned long long)n, max);
+		return err_set(err, ERR_LIMIT, "file '%s' has %llu bytes, more than the limit of %zu", path,
+		               (unsigned long long)n, max);
 	fd = env_open(path, O_RDONLY, 0);
 	if (fd < 0)
 		return err_set_errno(err, ERR_IO, -fd, "cannot open '%s'", path);
@@ -191,7 +198,8 @@ static int fs_get(struct store *store, const char *key, uint64_t offset, uint64_
 		return err_nomem(err);
 	if (got < 0 || (uint64_t)got != n) {
 		mem_free(buf);
-		return got < 0 ? err_set_errno(err, ERR_IO, (int)-got, "cannot read '%s'", path) : err_set(err, ERR_CORRUPT, "file '%s' became shorter", path);
+		return got < 0 ? err_set_errno(err, ERR_IO, (int)-got, "cannot read '%s'", path)
+		               : err_set(err, ERR_CORRUPT, "file '%s' became shorter", path);
 	}
 	buf[n] = '\0';
 	*out = buf;
@@ -227,12 +235,15 @@ static int fs_remove(struct store *store, const char *key, struct err *err)
 	return rc < 0 && rc != -ENOENT ? err_set_errno(err, ERR_IO, -rc, "cannot remove '%s'", path) : ERR_OK;
 }
 
-static int list_folder(struct fs_store *fs, const char *key, int depth, int (*fn)(void *, const struct store_object *), void *arg, struct err *err)
+static int list_folder(struct fs_store *fs, const char *key, int depth, int (*fn)(void *, const struct store_object *),
+                       void *arg, struct err *err)
 {
 	char path[PATH_BYTES], child[PATH_BYTES];
 	char **names;
 	size_t n;
-	int rc = snprintf(path, sizeof path, "%s%s%s", fs->root, *key ? "/" : "", key) < PATH_BYTES ? env_list_dir(path, &names, &n) : -ENAMETOOLONG;
+	int rc = snprintf(path, sizeof path, "%s%s%s", fs->root, *key ? "/" : "", key) < PATH_BYTES
+	                 ? env_list_dir(path, &names, &n)
+	                 : -ENAMETOOLONG;
 
 	if (rc == -ENOENT)
 		return ERR_OK;
@@ -242,7 +253,8 @@ static int list_folder(struct fs_store *fs, const char *key, int depth, int (*fn
 		struct env_stat st;
 		struct store_object object;
 
-		if (strncmp(names[i], ".tmp-", 5) == 0 || snprintf(child, sizeof child, "%s%s%s", key, *key ? "/" : "", names[i]) >= PATH_BYTES ||
+		if (strncmp(names[i], ".tmp-", 5) == 0 ||
+		    snprintf(child, sizeof child, "%s%s%s", key, *key ? "/" : "", names[i]) >= PATH_BYTES ||
 		    snprintf(path, sizeof path, "%s/%s", fs->root, child) >= PATH_BYTES || env_stat(path, &st) < 0)
 			continue;
 		object = (struct store_object){ child, st.size, st.mtime_us };
@@ -255,7 +267,8 @@ static int list_folder(struct fs_store *fs, const char *key, int depth, int (*fn
 	return rc;
 }
 
-static int fs_list(struct store *store, const char *prefix, int (*fn)(void *, const struct store_object *), void *arg, struct err *err)
+static int fs_list(struct store *store, const char *prefix, int (*fn)(void *, const struct store_object *), void *arg,
+                   struct err *err)
 {
 	char key[PATH_BYTES];
 	size_t n;
@@ -277,7 +290,8 @@ static int fs_file_begin(struct store *store, const char *key, char *path, size_
 
 	if ((rc = full_path((struct fs_store *)store, key, full, err)) || (rc = temp_path(full, temp, err)))
 		return rc;
-	return str_copy(path, path_size, str_of(temp)) ? ERR_OK : err_set(err, ERR_LIMIT, "path of '%s' is too long", key);
+	return str_copy(path, path_size, str_of(temp)) ? ERR_OK
+	                                               : err_set(err, ERR_LIMIT, "path of '%s' is too long", key);
 }
 
 static int fs_file_finish(struct store *store, const char *key, const char *path, uint64_t *size, struct err *err)
@@ -313,7 +327,8 @@ static int fs_local_path(struct store *store, const char *key, char *path, size_
 
 	if (rc)
 		return rc;
-	return str_copy(path, path_size, str_of(full)) ? ERR_OK : err_set(err, ERR_LIMIT, "path of '%s' is too long", key);
+	return str_copy(path, path_size, str_of(full)) ? ERR_OK
+	                                               : err_set(err, ERR_LIMIT, "path of '%s' is too long", key);
 }
 
 static int compare_paths(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
@@ -372,7 +387,10 @@ static int fs_sync(struct store *store, struct err *err)
 
 	pthread_mutex_lock(&fs->syncing);
 	if (fs->failed)
-		rc = err_set(err, ERR_IO, "an earlier sync of '%s' failed, so files written before it may be lost; restart tarn: it goes on from what is durable", fs->root);
+		rc = err_set(
+			err, ERR_IO,
+			"an earlier sync of '%s' failed, so files written before it may be lost; restart tarn: it goes on from what is durable",
+			fs->root);
 	else
 		rc = sync_remembered(fs, err);
 	fs->failed = fs->failed || rc != ERR_OK;
