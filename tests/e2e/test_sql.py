@@ -44,6 +44,7 @@ class Bank:
         self.remember()
         database.sql("ALTER TABLE users ADD COLUMN level int")
         database.sql("UPDATE users SET level = 7 WHERE id = 30")
+        database.sql("INSERT INTO users(id, level) VALUES (57, 1)")
         self.remember()
 
     def remember(self):
@@ -180,8 +181,8 @@ def test_two_versions_in_one_query(bank):
 
 
 def test_changes_tell_the_way(bank):
-    rows = ndjson(good(sql(bank, "--format", "ndjson", "SELECT _op, count(*) AS n FROM bank.users__changes GROUP BY 1 ORDER BY 1")))
-    assert rows == [{"_op": "D", "n": 1}, {"_op": "U", "n": 11}]
+    rows = ndjson(good(sql(bank, "--format", "ndjson", "SELECT _op, count(*) AS n FROM bank.users__changes WHERE name IS DISTINCT FROM 'seen' GROUP BY 1 ORDER BY 1")))
+    assert rows == [{"_op": "D", "n": 1}, {"_op": "I", "n": 1}, {"_op": "U", "n": 11}]
 
 
 # --- errors ---
