@@ -109,8 +109,10 @@ void changelog_close(struct changelog *c)
 	if (!c)
 		return;
 	data_writer_abort(c->writer);
-	for (size_t i = 0; i < c->n_finished; i++)
+	for (size_t i = 0; i < c->n_finished; i++) { /* complete, and no commit took it */
+		lake_remove(c->lake, c->finished[i]->path);
 		data_file_free(c->finished[i]);
+	}
 	mem_free(c->finished);
 	lake_fields_free(c->fields, c->n_fields);
 	relation_unref((struct relation *)c->rel);

@@ -406,13 +406,6 @@ static int apply_truncate(struct mirror *m, struct err *err)
 
 		if (file->state == MIRROR_FILE_COMMITTED)
 			m->truncated = true;
-		if (file->state == MIRROR_FILE_FINISHED) {
-			const char *key = store_key(m->lake->store, file->uri);
-
-			if (key)
-				/* never referenced; an orphan if this fails */
-				(void)store_remove(m->lake->store, key, NULL);
-		}
 		mirror_file_drop(m, i);
 	}
 	row_ids_clear(m->row_ids);

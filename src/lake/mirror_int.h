@@ -64,6 +64,7 @@ struct mirror {
 	size_t n_removed, cap_removed;
 	struct lake_vector *vectors;
 	size_t n_vectors, cap_vectors;
+	bool taken; /* a commit may name the files of the last flush */
 	uint32_t *vector_files;
 	size_t cap_vector_files;
 	struct lake_dv *dvs;

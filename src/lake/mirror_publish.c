@@ -37,10 +37,6 @@ static int collect_finished(struct mirror *m, uint32_t number, struct err *err)
 	struct mirror_file *file = m->files[number];
 
 	if (empty_now(file)) {
-		const char *key = store_key(m->lake->store, file->uri);
-
-		if (key)
-			(void)store_remove(m->lake->store, key, NULL);
 		mirror_file_drop(m, number);
 		return ERR_OK;
 	}
@@ -55,9 +51,8 @@ static int collect(struct mirror *m, struct err *err)
 	int rc = ERR_OK;
 
 	m->n_added = m->n_removed = 0;
-	for (size_t i = 0; i < m->n_vectors; i++)
-		mem_free(m->vectors[i].out.path);
-	m->n_vectors = 0;
+	mirror_vectors_clear(m);
+	m->taken = false;
 	for (uint32_t i = 0; !rc && i < m->n_files; i++) {
 		struct mirror_file *file = m->files[i];
 
@@ -102,6 +97,7 @@ int mirror_flush(struct mirror *m, struct lake_change *change, struct err *err)
 
 void mirror_taken(struct mirror *m)
 {
+	m->taken = true;
 	for (size_t i = 0; i < m->n_files; i++)
 		if (m->files[i]->state == MIRROR_FILE_FINISHED)
 			m->files[i]->file = NULL;
