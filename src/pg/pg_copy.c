@@ -118,11 +118,60 @@ static void put_statement(const struct pg_copy *copy, const struct relation *rel
 	wbuf_putz(sql, ") TO STDOUT (FORMAT binary)");
 }
 
+static int copy_failed(struct pg_copy *copy, const PGresult *result, const struct relation *rel, struct err *err)
+{
+	char what[200], cause[1024];
+	int rc;
+
+	snprintf(what, sizeof what, "copying table %s.%s", rel->schema, rel->name);
+	rc = pg_fail(copy->conn, result, what, err);
+	if (rc != ERR_PRIVILEGE)
+		return rc;
+	str_copy(cause, sizeof cause, str_of(err ? err->text : ""));
+	return err_set(
+		err, rc,
+		"%s; run as its owner: GRANT SELECT ON \"%s\".\"%s\" TO \"%s\" (or give the role BYPASSRLS when row security is on)",
+		cause, rel->schema, rel->name, PQuser(copy->conn->raw));
+}
+
+/* TRUNCATE and the forms of ALTER TABLE that rewrite a table are not MVCC-safe: under a snapshot from before them the
+ * table is empty (PostgreSQL manual, "Caveats" of concurrency control), and no message of the stream brings the
+ * rewritten rows. So, once the table is locked (which the FROM does), the file that holds it now must be the one that
+ * the snapshot sees; the catalog table is read under the snapshot, pg_relation_filenode is not. */
+static int check_not_rewritten(struct pg_copy *copy, const struct relation *rel, struct err *err)
+{
+	struct wbuf sql;
+	PGresult *result;
+	int rc;
+
+	wbuf_init(&sql, 0);
+	wbuf_putz(&sql, "SELECT c.relfilenode = pg_catalog.pg_relation_filenode(c.oid) FROM pg_catalog.pg_class c LEFT JOIN "
+	                "(SELECT FROM ONLY ");
+	wbuf_put_sql_ident(&sql, str_of(rel->schema));
+	wbuf_putz(&sql, ".");
+	wbuf_put_sql_ident(&sql, str_of(rel->name));
+	wbuf_putf(&sql, " LIMIT 0) t ON true WHERE c.oid = %u", rel->id);
+	rc = wbuf_check(&sql, err, "a query");
+	if (rc) {
+		wbuf_free(&sql);
+		return rc;
+	}
+	result = PQexec(copy->conn->raw, wbuf_cstr(&sql));
+	if (PQresultStatus(result) != PGRES_TUPLES_OK)
+		rc = copy_failed(copy, result, rel, err);
+	else if (PQntuples(result) != 1 || PQgetvalue(result, 0, 0)[0] != 't')
+		rc = err_set(err, ERR_CONFLICT,
+		             "table %s.%s was truncated or rewritten since the snapshot was taken; its copy begins again",
+		             rel->schema, rel->name);
+	PQclear(result);
+	wbuf_free(&sql);
+	return rc;
+}
+
 static int begin_copy(struct pg_copy *copy, const struct relation *rel, struct err *err)
 {
 	struct wbuf sql;
 	PGresult *result;
-	char what[200];
 	int rc;
 
 	wbuf_init(&sql, 0);
@@ -136,17 +185,7 @@ static int begin_copy(struct pg_copy *copy, const struct relation *rel, struct e
 	if (PQresultStatus(result) == PGRES_COPY_OUT) {
 		copy->running = true;
 	} else {
-		snprintf(what, sizeof what, "copying table %s.%s", rel->schema, rel->name);
-		rc = pg_fail(copy->conn, result, what, err);
-		if (rc == ERR_PRIVILEGE) {
-			char cause[1024];
-
-			str_copy(cause, sizeof cause, str_of(err ? err->text : ""));
-			rc = err_set(
-				err, rc,
-				"%s; run as its owner: GRANT SELECT ON \"%s\".\"%s\" TO \"%s\" (or give the role BYPASSRLS when row security is on)",
-				cause, rel->schema, rel->name, PQuser(copy->conn->raw));
-		}
+		rc = copy_failed(copy, result, rel, err);
 	}
 	PQclear(result);
 	wbuf_free(&sql);
@@ -167,6 +206,8 @@ int pg_copy_open(struct pg_conn *conn, const struct relation *rel, struct pg_cop
 		rc = err_nomem(err);
 	for (uint16_t i = 0; !rc && i < rel->n_columns; i++)
 		CHECK(rel->columns[i].put, "column %s of %s has no put function", rel->columns[i].name, rel->name);
+	if (!rc)
+		rc = check_not_rewritten(copy, rel, err);
 	if (!rc)
 		rc = compare_columns(copy, rel, err);
 	if (!rc)

@@ -16,7 +16,8 @@ struct pg_copy;
 int pg_snapshot_import(struct pg_conn *conn, const char *snapshot, struct err *err) TARN_MUST_CHECK;
 int pg_snapshot_end(struct pg_conn *conn, struct err *err) TARN_MUST_CHECK; /* COMMIT */
 /* rel: put functions bound (pg_types_bind). Columns whose type has no exact binary form are cast to text in the
- * SELECT. Checks first that the table's columns still are rel's (ERR_CONFLICT otherwise). */
+ * SELECT. Checks first that the table's columns still are rel's, and that it was neither truncated nor rewritten since the
+ * snapshot (ERR_CONFLICT otherwise: describe it again, or take another snapshot). */
 int pg_copy_open(struct pg_conn *conn, const struct relation *rel, struct pg_copy **out,
                  struct err *err) TARN_MUST_CHECK;
 /* Fills batch (columns 0..rel->n_columns-1 are rel's; more columns are left alone) from batch->n up to its capacity.

@@ -1,0 +1,171 @@
+# tests/e2e/test_review.py — interleavings that could lose or double a change without anybody noticing.
+import os
+import subprocess
+import time
+
+import pytest
+from support import lsn, wait_for
+
+
+def test_table_rewritten_behind_the_snapshot(tarn, database):
+    """A rewrite (as TRUNCATE) is not MVCC-safe: under an older snapshot the table is empty. A copy must not take that for its content."""
+    for name in "ab":
+        database.sql(f"CREATE TABLE {name} (id int PRIMARY KEY, v int)")
+        database.sql(f"INSERT INTO {name} SELECT g, g FROM generate_series(1, 500) g")
+    tarn.start(env={"TARN_FAILPOINTS": "copier.before_publish=delay:3000@1"})
+    wait_for(lambda: (tarn.table("a") or {}).get("state") == "copying", what="a is copied")
+    time.sleep(0.5)
+    database.sql("ALTER TABLE b ALTER COLUMN v TYPE int USING v + 0")
+    tarn.wait_running("a", "b")
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, ["a", "b"])
+
+
+def test_server_set_back_to_an_older_state(own_pg, new_tarn):
+    """A server restored from an older copy of its folder: what it does from there on must not be skipped in silence."""
+    database = own_pg.create_database("old")
+    tarn = new_tarn({"src": database.uri})
+    database.sql("CREATE TABLE a (id int PRIMARY KEY, v int)")
+    database.sql("INSERT INTO a SELECT g, 0 FROM generate_series(1, 10) g")
+    tarn.start().wait_running("a")
+    tarn.wait_caught_up(database)
+    tarn.stop()
+    own_pg.stop()
+    copy = f"{own_pg.home}/copy"
+    subprocess.run([*own_pg.as_user, "cp", "-a", str(own_pg.data), copy], check=True)
+    own_pg.start()
+    tarn.start().wait_running("a")
+    database.sql("INSERT INTO a SELECT g, 1 FROM generate_series(100, 20000) g")
+    tarn.wait_caught_up(database)
+    tarn.stop()
+    own_pg.stop()
+    subprocess.run([*own_pg.as_user, "rm", "-rf", str(own_pg.data)], check=True)
+    subprocess.run([*own_pg.as_user, "mv", copy, str(own_pg.data)], check=True)
+    own_pg.start()
+    tarn.start(wait=True)
+    database.sql("INSERT INTO a VALUES (50, 50)")
+    wait_for(lambda: "restored" in tarn.source().get("reason", ""), 20, what="the source stops, saying why\n" + tarn.log_text()[-3000:])
+    assert tarn.source()["state"] == "stopped"
+
+
+def test_copied_table_goes_by_its_own_commits(tarn, database):
+    """A table once held at some LSN and copied since: a later start must begin at the copy, whatever the old mark says."""
+    database.sql("CREATE TABLE a (id int PRIMARY KEY, v int)")
+    database.sql("CREATE TABLE b (id int PRIMARY KEY, v int)")
+    database.sql("INSERT INTO b VALUES (1, 1)")
+    tarn.start().wait_running("a", "b")
+    tarn.wait_caught_up(database)
+    tarn.stop()
+    held = tarn.state / "held"
+    held.mkdir(exist_ok=True)
+    (held / "src=2Eb").write_text("lsn FF/0\n")  # from another life of the server
+    tarn.start(env={"TARN_FAILPOINTS": "copier.published=kill"})
+    tarn.command("table", "recopy", "src.b")
+    wait_for(lambda: tarn.process.poll() is not None, 20, what="killed right behind the copy's commit")
+    database.sql("INSERT INTO b VALUES (2, 2)")
+    (tarn.state / "recopy" / "src=2Eb").unlink(missing_ok=True)
+    tarn.start().wait_running("a", "b")
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, ["a", "b"])
+
+
+def test_foreign_commit_on_one_of_many(tarn, database):
+    """The commit of many tables fails because of one: that one stops, the others go on without loss, and not in a loop."""
+    from test_positions import foreign_commit
+
+    names = [f"t{n}" for n in range(6)]
+    for name in names:
+        database.sql(f"CREATE TABLE {name} (id int PRIMARY KEY, v int)")
+        database.sql(f"INSERT INTO {name} VALUES (0, 0)")
+    tarn.start().wait_running(*names)
+    database.sql("BEGIN; " + "".join(f"UPDATE {name} SET v = 1; " for name in names) + "COMMIT")
+    tarn.wait_caught_up(database)
+    foreign_commit(tarn, "src", "t3")
+    for n in range(1, 6):
+        database.sql("BEGIN; " + "".join(f"INSERT INTO {name} VALUES ({n}, 1); " for name in names) + "COMMIT")
+    wait_for(lambda: tarn.table("t3")["state"] == "stopped", what="the changed table stops")
+    others = [n for n in names if n != "t3"]
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, others)
+    assert all(tarn.table(n)["state"] == "running" for n in others)
+
+
+def test_keys_moved_in_one_transaction(tarn, database):
+    database.sql("CREATE TABLE k (id int PRIMARY KEY, big text, n int)")
+    database.sql("ALTER TABLE k ALTER COLUMN big SET STORAGE EXTERNAL")
+    database.sql("INSERT INTO k SELECT g, repeat(md5(g::text), 200), 0 FROM generate_series(1, 50) g")
+    tarn.start().wait_running("k")
+    # a key taken over from a row deleted before; a swap by way of a third key; unchanged TOAST values along all of it
+    database.sql("BEGIN; DELETE FROM k WHERE id = 1; UPDATE k SET id = 1 WHERE id = 2; UPDATE k SET n = n + 1 WHERE id = 1; COMMIT")
+    database.sql("BEGIN; UPDATE k SET id = -1 WHERE id = 3; UPDATE k SET id = 3 WHERE id = 4; UPDATE k SET id = 4 WHERE id = -1; COMMIT")
+    database.sql("BEGIN; UPDATE k SET n = 1 WHERE id = 5; DELETE FROM k WHERE id = 5; INSERT INTO k VALUES (5, 'new', 5); UPDATE k SET n = 6 WHERE id = 5; COMMIT")
+    database.sql("BEGIN; INSERT INTO k VALUES (99, repeat('x', 9000), 1); SAVEPOINT s; UPDATE k SET n = 2 WHERE id = 99; ROLLBACK TO s; UPDATE k SET id = 100 WHERE id = 99; COMMIT")
+    database.sql("UPDATE k SET n = n")  # changes nothing, sends all
+    database.sql("BEGIN; UPDATE k SET n = n + 1; UPDATE k SET n = n + 1; UPDATE k SET id = id + 1000 WHERE id % 2 = 0; COMMIT")
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, ["k"])
+    database.sql("BEGIN; UPDATE k SET n = 7; TRUNCATE k; INSERT INTO k VALUES (1, 'a', 1); UPDATE k SET id = 2; COMMIT")
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, ["k"])
+    assert tarn.command("verify").returncode == 0
+
+
+def test_unchanged_toast_across_rotated_files(tarn, database):
+    """Files turn inside one transaction; values are taken from files that are finished but not committed."""
+    database.sql("CREATE TABLE docs (id int PRIMARY KEY, body text, n int)")
+    database.sql("ALTER TABLE docs ALTER COLUMN body SET STORAGE EXTERNAL")
+    database.sql("INSERT INTO docs SELECT g, repeat(md5(g::text), 100), 0 FROM generate_series(1, 3000) g")
+    tarn.start(sets=["lake.data_file_bytes=64KiB"]).wait_running("docs")
+    database.sql("BEGIN; UPDATE docs SET n = 1; UPDATE docs SET n = 2 WHERE id % 3 = 0; UPDATE docs SET n = 3 WHERE id % 7 = 0; DELETE FROM docs WHERE id % 11 = 0; UPDATE docs SET id = id + 10000 WHERE id % 13 = 0; COMMIT")
+    tarn.wait_caught_up(database, seconds=180)
+    tarn.check_equal(database, ["docs"])
+    ids = {}
+    for row in tarn.rows("docs"):
+        assert row["id"] not in ids
+        ids[row["id"]] = 1
+    assert tarn.command("verify").returncode == 0
+
+
+def test_odd_shapes(tarn, database):
+    """Only key columns; no rows at all; names that differ by case or look like ours."""
+    database.sql("CREATE TABLE only_key (a int, b text, PRIMARY KEY (b, a))")
+    database.sql("CREATE TABLE never (id int PRIMARY KEY, v text)")
+    database.sql('CREATE TABLE cased (id int PRIMARY KEY, "A" int, a int)')
+    database.sql("CREATE TABLE ops (id int PRIMARY KEY, _op text)")
+    database.sql("CREATE TABLE rowid (_row_id bigint PRIMARY KEY, v int)")
+    database.sql("INSERT INTO only_key SELECT g, 'x' || g FROM generate_series(1, 20) g; INSERT INTO rowid VALUES (1, 1)")
+    tarn.start().wait_running("only_key", "never")
+    database.sql("UPDATE only_key SET a = a + 100 WHERE a < 5; DELETE FROM only_key WHERE a = 10; INSERT INTO only_key VALUES (7, 'y')")
+    database.sql("BEGIN; INSERT INTO never VALUES (1, 'a'); DELETE FROM never; COMMIT")
+    database.sql("INSERT INTO cased VALUES (1, 2, 3); UPDATE cased SET a = 4")
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, ["only_key", "never"])
+    assert tarn.table("ops")["state"] == "stopped" and "_op" in tarn.table("ops")["reason"]
+    for name in ("cased", "rowid"):
+        assert tarn.table(name)["state"] in ("running", "stopped")
+        if tarn.table(name)["state"] == "running":
+            tarn.check_equal(database, [name])
+
+
+def test_publish_fails_while_copies_wait(tarn, database):
+    """The tables are opened again after a failed publish while others wait for the copier: those are the copier's."""
+    for name in ("a", "b", "c", "d"):
+        database.sql(f"CREATE TABLE {name} (id int PRIMARY KEY, v int)")
+        database.sql(f"INSERT INTO {name} SELECT g, g FROM generate_series(1, 200) g")
+    tarn.start().wait_running("a", "b", "c", "d")
+    tarn.wait_caught_up(database)
+    tarn.stop()
+    env = {"TARN_FAILPOINTS": "catalog.commit.metadata_written=error@4;copier.before_publish=delay:1500"}
+    tarn.start(env=env)
+    for name in "bcd":
+        tarn.command("table", "recopy", f"src.{name}")
+    end = time.monotonic() + 6
+    n = 1000
+    while time.monotonic() < end:
+        n += 1
+        for name in "abcd":
+            database.sql(f"INSERT INTO {name} VALUES ({n}, 1)")
+        time.sleep(0.05)
+    tarn.wait_running("a", "b", "c", "d", seconds=60)
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, ["a", "b", "c", "d"])
