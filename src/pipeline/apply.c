@@ -178,6 +178,7 @@ void apply_close(struct apply *a)
 void apply_stop_table(struct apply *a, struct pipe_table *t, const struct err *why)
 {
 	apply_hold(a, t);
+	t->attached = false;
 	monitor_lock(&a->lock);
 	pipe_table_stop(t, why);
 	monitor_unlock(&a->lock);
@@ -214,25 +215,32 @@ static int open_table(struct apply *a, struct pipe_table *t, struct err *err)
 	struct err why = { 0 };
 	int rc = ERR_OK;
 
+	t->attached = false;
+	monitor_lock(&a->lock);
+	t->attaching = t->attaching || t->state == TABLE_OPENING; /* nobody is told that it runs before it does */
+	monitor_unlock(&a->lock);
 	if (t->recopy)
-		t->state = TABLE_NEW; /* whatever the lake holds goes with the copy */
+		t->needs_copy = true; /* whatever the lake holds goes with the copy */
 	else
 		rc = pipe_table_open(t, &why);
-	if (!rc && t->state == TABLE_RUNNING)
+	if (!rc && !t->needs_copy)
 		rc = check_reachable(a, t, &why);
 	if (rc && is_tables_own(rc)) {
 		apply_stop_table(a, t, &why);
 		return ERR_OK;
 	}
 	if (rc) {
+		pipe_table_close(t);
 		*err = why;
 		return rc;
 	}
-	if (t->state == TABLE_NEW)
+	if (t->needs_copy) {
 		apply_hold(a, t);
+		pipe_table_close(t);
+	}
+	t->attached = !t->needs_copy;
 	monitor_lock(&a->lock);
-	if (t->state == TABLE_NEW)
-		pipe_table_close(t); /* the copier's now */
+	t->state = t->needs_copy ? TABLE_NEW : TABLE_RUNNING; /* NEW: the copier's from here on */
 	monitor_wake(&a->lock);
 	monitor_unlock(&a->lock);
 	return ERR_OK;
@@ -242,7 +250,7 @@ static int open_tables(struct apply *a, struct err *err)
 {
 	for (size_t i = 0; i < a->n_tables; i++) {
 		enum table_state state = state_of(a, a->tables[i]);
-		int rc = state == TABLE_COPYING || state == TABLE_STOPPED ? ERR_OK : open_table(a, a->tables[i], err);
+		int rc = state == TABLE_OPENING || state == TABLE_RUNNING ? open_table(a, a->tables[i], err) : ERR_OK;
 
 		if (rc)
 			return rc;
@@ -256,8 +264,10 @@ static void close_tables(struct apply *a)
 		journal_reader_close(a->reader);
 	a->reader = NULL;
 	for (size_t i = 0; i < a->n_tables; i++)
-		if (state_of(a, a->tables[i]) != TABLE_COPYING)
+		if (a->tables[i]->attached) { /* others are closed, or the copier's */
 			pipe_table_close(a->tables[i]);
+			a->tables[i]->attached = false;
+		}
 	a->oldest_pending_us = 0;
 }
 
@@ -266,7 +276,8 @@ static int bind_relation(struct relation *rel, struct err *err)
 	return rel->unsupported ? ERR_OK : pg_types_bind(rel, err);
 }
 
-/* From the lowest position of the running tables; those ahead skip what they have. */
+/* From the lowest position of the running tables; those ahead skip what they have. With none running the journal is read all the same: the pipeline's position must move, or the journal would fill and the source's slot
+ * keep its WAL for tables that wait for somebody. */
 static int open_reader(struct apply *a, struct err *err)
 {
 	uint64_t from = UINT64_MAX;
@@ -277,36 +288,43 @@ static int open_reader(struct apply *a, struct err *err)
 	for (size_t i = 0; i < a->n_tables; i++)
 		if (state_of(a, a->tables[i]) == TABLE_RUNNING && a->tables[i]->applied < from)
 			from = a->tables[i]->applied;
-	if (from == UINT64_MAX)
-		return ERR_OK; /* nothing runs yet */
+	if (from == UINT64_MAX) {
+		uint64_t first = journal_first_commit_lsn(source_journal(a->source));
+
+		from = a->stored > first ? a->stored : first;
+	}
 	a->applied = from;
+	a->applied_end = 0;
+	memset(a->seen, 0, sizeof a->seen); /* relations of a reader live as long as it does */
 	position_restart(source_position(a->source), from);
 	return journal_reader_open(source_journal(a->source), from, bind_relation, &a->reader, err);
 }
 
 /* --- the loop --- */
 
-static struct pipe_table *find_table(struct apply *a, uint32_t rel_id)
+/* NULL: none of ours. What was found for a relation of the reader is kept: tables may be many and take turns. */
+static struct pipe_table *find_table(struct apply *a, const struct relation *rel)
 {
-	for (size_t i = 0; i < a->n_tables; i++)
-		if (a->tables[i]->rel_id == rel_id)
-			return a->tables[i];
-	return NULL;
+	struct seen *seen = &a->seen[rel->id % APPLY_SEEN];
+
+	if (__builtin_expect(seen->rel == rel, 1))
+		return seen->table;
+	*seen = (struct seen){ rel, NULL };
+	for (size_t i = 0; i < a->n_tables && !seen->table; i++)
+		if (__atomic_load_n(&a->tables[i]->rel_id, __ATOMIC_RELAXED) == rel->id)
+			seen->table = a->tables[i];
+	if (!seen->table)
+		apply_look_at_other(a, rel);
+	return seen->table;
 }
 
-static int on_change(struct apply *a, const struct tx_head *head, const struct change *change, struct pipe_table **last,
-                     struct err *err)
+static int on_change(struct apply *a, const struct tx_head *head, const struct change *change, struct err *err)
 {
-	struct pipe_table *t = *last && (*last)->rel_id == change->rel->id ? *last : find_table(a, change->rel->id);
+	struct pipe_table *t = find_table(a, change->rel);
 	struct err why = { 0 };
 	int rc;
 
-	*last = t;
-	if (!t && change->rel->id != a->other_rel)
-		apply_look_at_other(a, change->rel);
-	/* state may only go from COPYING to NEW or RUNNING beside us, and then attach is set: reading it without the
-	 * lock is enough here */
-	if (!t || t->state != TABLE_RUNNING || !(t->mirror || t->changelog) || head->commit_lsn <= t->applied)
+	if (!t || !t->attached || head->commit_lsn <= t->applied)
 		return ERR_OK;
 	rc = pipe_table_apply(t, head, change, &why);
 	if (!rc) {
@@ -331,14 +349,20 @@ static void on_commit(struct apply *a, const struct tx_head *head)
 {
 	a->applied = head->commit_lsn;
 	a->applied_end = head->end_lsn;
+	position_applied(source_position(a->source), head->commit_lsn);
+}
+
+/* Many transactions touch few tables: the others learn how far they are only when somebody is about to ask. Not between
+ * opening a table and opening the reader anew: a->applied is not that table's then. */
+void apply_settle(struct apply *a)
+{
 	for (size_t i = 0; i < a->n_tables; i++) {
 		struct pipe_table *t = a->tables[i];
 
 		/* one that the copier just handed over is not attached yet: its changes were not applied */
-		if (t->state == TABLE_RUNNING && (t->mirror || t->changelog) && t->applied < head->commit_lsn)
-			t->applied = head->commit_lsn;
+		if (t->attached && t->applied < a->applied)
+			t->applied = a->applied;
 	}
-	position_applied(source_position(a->source), head->commit_lsn);
 }
 
 static uint64_t pending_bytes(const struct apply *a)
@@ -346,7 +370,7 @@ static uint64_t pending_bytes(const struct apply *a)
 	uint64_t n = 0;
 
 	for (size_t i = 0; i < a->n_tables; i++)
-		if (a->tables[i]->state == TABLE_RUNNING)
+		if (a->tables[i]->attached)
 			n += pipe_table_bytes(a->tables[i]);
 	return n;
 }
@@ -379,7 +403,7 @@ static void end_attaching(struct apply *a)
 {
 	monitor_lock(&a->lock);
 	for (size_t i = 0; i < a->n_tables; i++)
-		if (a->tables[i]->mirror || a->tables[i]->changelog)
+		if (a->tables[i]->attached)
 			a->tables[i]->attaching = false;
 	monitor_unlock(&a->lock);
 }
@@ -397,7 +421,7 @@ static int attach_copied(struct apply *a, struct err *err)
 		return ERR_OK;
 	rc = a->oldest_pending_us ? apply_publish(a, err) : ERR_OK;
 	for (size_t i = 0; !rc && i < a->n_tables; i++)
-		if (state_of(a, a->tables[i]) == TABLE_RUNNING && !a->tables[i]->mirror && !a->tables[i]->changelog)
+		if (state_of(a, a->tables[i]) == TABLE_RUNNING && !a->tables[i]->attached)
 			rc = open_table(a, a->tables[i], err);
 	if (!rc)
 		rc = open_reader(a, err);
@@ -410,11 +434,14 @@ static int attach_copied(struct apply *a, struct err *err)
 static int housekeeping(struct apply *a, struct err *err)
 {
 	int64_t now = env_mono_us();
-	int rc = attach_copied(a, err);
+	int rc;
 
+	apply_settle(a);
+	rc = attach_copied(a, err);
 	apply_refresh_views(a, false);
 	if (!rc && now - a->recopy_us > RECOPY_EVERY_US) {
 		a->recopy_us = now;
+		apply_retry_holds(a);
 		apply_take_recopies(a);
 		apply_stop_gone(a);
 	}
@@ -447,7 +474,6 @@ static int read_one(struct apply *a, enum journal_event *event, struct tx_head *
 
 static int run_loop(struct apply *a, struct err *err)
 {
-	struct pipe_table *last = NULL;
 	struct tx_head head = { 0 };
 	struct change change = { 0 };
 	unsigned since_check = 0;
@@ -465,7 +491,7 @@ static int run_loop(struct apply *a, struct err *err)
 		while (!rc && (event == JOURNAL_BEGIN || event == JOURNAL_CHANGE)) {
 			in_tx = true;
 			if (event == JOURNAL_CHANGE)
-				rc = on_change(a, &head, &change, &last, err);
+				rc = on_change(a, &head, &change, err);
 			if (!rc)
 				rc = journal_read(a->reader, -1, &event, &head, &change, err);
 		}

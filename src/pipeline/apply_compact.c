@@ -17,7 +17,7 @@
 
 static bool ready(const struct pipe_table *t)
 {
-	return t->state == TABLE_RUNNING && (t->mirror || t->changelog) && !pipe_table_dirty(t);
+	return t->attached && !pipe_table_dirty(t);
 }
 
 static const char *const carried[] = { LAKE_KEY_LSN,      LAKE_KEY_EPOCH,     LAKE_KEY_SYSTEM_ID,
@@ -175,7 +175,7 @@ static void start(struct apply *a)
 static struct pipe_table *merging(struct apply *a)
 {
 	for (size_t i = 0; i < a->n_tables; i++)
-		if (a->tables[i]->state == TABLE_RUNNING && a->tables[i]->merge)
+		if (a->tables[i]->attached && a->tables[i]->merge)
 			return a->tables[i];
 	return NULL;
 }

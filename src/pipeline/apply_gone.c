@@ -144,7 +144,7 @@ void apply_stop_gone(struct apply *a)
 		struct pipe_table *t = a->tables[i];
 		/* else it was copied anew since */
 		bool same = t->rel_id == source_tables(a->source)->tables[i].rel->id;
-		uint64_t lsn = same && t->state == TABLE_RUNNING && (t->mirror || t->changelog)
+		uint64_t lsn = same && t->attached
 		                       ? source_table_gone(a->source, i)
 		                       : 0;
 		char at[LSN_TEXT_MAX];
@@ -161,12 +161,11 @@ void apply_stop_gone(struct apply *a)
 
 void apply_look_at_other(struct apply *a, const struct relation *rel)
 {
-	a->other_rel = rel->id;
 	for (size_t i = 0; i < a->n_tables; i++) {
 		struct pipe_table *t = a->tables[i];
 		struct err why;
 
-		if (t->state != TABLE_RUNNING || !(t->mirror || t->changelog) ||
+		if (!t->attached ||
 		    strcmp(t->rel->schema, rel->schema) != 0 || strcmp(t->rel->name, rel->name) != 0)
 			continue;
 		err_set(&why, ERR_IDENTITY,

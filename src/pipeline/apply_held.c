@@ -23,32 +23,67 @@ static void mark_path(const struct apply *a, const struct pipe_table *t, char *o
 	snprintf(out, n, "%.3000s/held/%s", a->config->state, part);
 }
 
-void apply_hold(struct apply *a, struct pipe_table *t)
+static int write_mark(struct apply *a, struct pipe_table *t, uint64_t complete, struct err *err)
 {
 	char path[4096], dir[4096], text[64], lsn[LSN_TEXT_MAX];
-	/* not held until now: K speaks for it, unless there is nothing yet */
-	uint64_t complete = t->state == TABLE_NEW ? 0 : t->position > a->stored ? t->position : a->stored;
 	int rc;
 
-	if (t->held)
-		return;
 	snprintf(text, sizeof text, "lsn %s\n", lsn_text(complete, lsn));
 	snprintf(dir, sizeof dir, "%.3000s/held", a->config->state);
 	mark_path(a, t, path, sizeof path);
 	rc = env_mkdir_parents(dir, 0755);
 	if (rc >= 0)
 		rc = env_write_file_atomic(path, text, strlen(text), 0644);
-	if (rc < 0) {
-		/* Without the mark K must not move; nothing else is at risk. */
-		log_warn("pipeline", "cannot write '%s': %s; the pipeline's position waits", path, strerror(-rc));
-		__atomic_store_n(&a->position_waits, true, __ATOMIC_RELAXED);
-		return;
-	}
+	if (rc < 0)
+		return err_set_errno(err, ERR_IO, -rc, "cannot write '%s'", path);
 	t->held = true;
 	t->held_lsn = complete;
+	return ERR_OK;
+}
+
+void apply_hold(struct apply *a, struct pipe_table *t)
+{
+	/* not held until now: K speaks for it, unless there is nothing yet */
+	uint64_t complete = t->needs_copy ? 0 : t->position > a->stored ? t->position : a->stored;
+	struct err err;
+
+	if (t->held)
+		return;
+	if (write_mark(a, t, complete, &err)) {
+		/* Without the mark K must not move; nothing else is at risk. */
+		log_warn("pipeline", "%s; the pipeline's position waits", err.text);
+		a->position_waits = true;
+		return;
+	}
 	if (t->position > 0 || !t->rel->unsupported)
 		t->position = complete; /* where its journal is kept from; one that cannot be captured needs none */
 	FAILPOINT("apply.held");
+}
+
+int apply_hold_copied(struct apply *a, struct pipe_table *t, struct err *err)
+{
+	return t->held && t->held_lsn == 0 ? ERR_OK : write_mark(a, t, 0, err);
+}
+
+void apply_retry_holds(struct apply *a)
+{
+	bool waits = false;
+
+	if (!a->position_waits)
+		return;
+	for (size_t i = 0; i < a->n_tables; i++) {
+		struct pipe_table *t = a->tables[i];
+		enum table_state state;
+
+		monitor_lock(&a->lock);
+		state = t->state;
+		monitor_unlock(&a->lock);
+		if (state == TABLE_STOPPED)
+			apply_hold(a, t);
+		/* a copy leaves the mark itself, before its commit */
+		waits = waits || (state == TABLE_STOPPED && !t->held) || state == TABLE_NEW || state == TABLE_COPYING;
+	}
+	a->position_waits = waits;
 }
 
 /* A mark that cannot be read still holds. */
@@ -87,7 +122,7 @@ void apply_release_holds(struct apply *a, uint64_t stored_lsn)
 		struct pipe_table *t = a->tables[i];
 		char path[4096];
 
-		if (!t->held || t->state != TABLE_RUNNING || !(t->mirror || t->changelog) || t->applied < stored_lsn)
+		if (!t->attached || !t->held || t->applied < stored_lsn)
 			continue;
 		mark_path(a, t, path, sizeof path);
 		if (env_unlink(path) == 0)

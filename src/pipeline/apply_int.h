@@ -16,6 +16,13 @@ struct table_view {
 	struct table_counts counts;
 };
 
+/* A relation of the reader and its table, NULL: none of ours. By the relation's id. */
+#define APPLY_SEEN 1024
+struct seen {
+	const struct relation *rel;
+	struct pipe_table *table;
+};
+
 struct apply {
 	const struct config *config;
 	const struct config_pipeline *conf;
@@ -37,7 +44,6 @@ struct apply {
 	bool copying;            /* the copier works: the journal is not trimmed */
 	bool attach;             /* the copier finished a table: the apply thread opens it */
 
-	bool position_waits; /* atomic: a table could not be marked as held */
 
 	/* apply thread only */
 	struct journal_reader *reader;
@@ -48,11 +54,13 @@ struct apply {
 	int64_t views_us, stored_us, recopy_us;
 	int64_t compact_us;  /* no merge before: the last one failed */
 	size_t compact_next; /* table to look at first */
-	uint32_t other_rel;  /* a table that is none of ours, seen last: 0 none */
+	struct seen seen[APPLY_SEEN];
+	bool position_waits; /* a table could not be marked as held */
 	struct repeat failures;
 };
 
 bool apply_stopping(struct apply *a);
+void apply_settle(struct apply *a); /* tables' applied is as far as what was read: before looking at it */
 void apply_refresh_views(struct apply *a, bool now);
 /* apply_publish.c: publishes all dirty tables at position a->applied. After an error all tables must be closed and
  * opened again. */
@@ -64,6 +72,9 @@ int apply_trim(struct apply *a, struct err *err) TARN_MUST_CHECK;
 int apply_compact(struct apply *a, struct err *err) TARN_MUST_CHECK;
 /* apply_held.c */
 void apply_load_holds(struct apply *a);
+void apply_retry_holds(struct apply *a); /* now and then, while position_waits */
+/* Before a copy is committed: from then on its own commits say where the table stands. The copier's. */
+int apply_hold_copied(struct apply *a, struct pipe_table *t, struct err *err) TARN_MUST_CHECK;
 /* before the pipeline's position may pass a table that does not run */
 void apply_hold(struct apply *a, struct pipe_table *t);
 /* after stored_lsn was committed as the pipeline's position */

@@ -26,10 +26,10 @@ static uint64_t pipeline_lsn(const struct apply *a)
 	for (size_t i = 0; i < a->n_tables; i++) {
 		const struct pipe_table *t = a->tables[i];
 
-		if (t->state == TABLE_RUNNING && !t->held && t->applied < lsn)
+		if (t->attached && !t->held && t->applied < lsn)
 			lsn = t->applied;
 	}
-	return lsn < a->stored || __atomic_load_n(&a->position_waits, __ATOMIC_RELAXED) ? a->stored : lsn;
+	return lsn < a->stored || a->position_waits ? a->stored : lsn;
 }
 
 /* No table needs a change at or below this any more. */
@@ -42,7 +42,7 @@ static uint64_t trim_lsn(const struct apply *a)
 		uint64_t needs = UINT64_MAX;
 
 		if (t->state == TABLE_RUNNING)
-			needs = pipe_table_dirty(t) ? t->position : t->applied;
+			needs = t->attached && pipe_table_dirty(t) ? t->position : t->applied;
 		else if (t->state == TABLE_STOPPED && t->position > 0 && !t->released)
 			needs = t->position;
 		if (needs < lsn)
@@ -77,7 +77,7 @@ static int gather(struct publish *p, struct err *err)
 		size_t n;
 		int rc;
 
-		if (t->state != TABLE_RUNNING || !pipe_table_dirty(t))
+		if (!t->attached || !pipe_table_dirty(t))
 			continue;
 		rc = pipe_table_flush(t, t->applied, &p->texts[p->n_tables], p->parts + p->n_all, &n, err);
 		if (rc)
@@ -140,7 +140,10 @@ int apply_publish(struct apply *a, struct err *err)
 {
 	struct publish p = { .a = a };
 	int64_t started = env_mono_us();
-	int rc = gather(&p, err);
+	int rc;
+
+	apply_settle(a);
+	rc = gather(&p, err);
 
 	FAILPOINT("apply.publish.flushed");
 	if (!rc && p.n_all > 0)
@@ -208,6 +211,8 @@ int apply_trim(struct apply *a, struct err *err)
 
 	monitor_lock(&a->lock);
 	copying = a->copying;
+	for (size_t i = 0; i < a->n_tables; i++)
+		copying = copying || a->tables[i]->state == TABLE_NEW; /* the copier has not come to it yet */
 	monitor_unlock(&a->lock);
 	if (copying || a->stored == 0)
 		return ERR_OK;

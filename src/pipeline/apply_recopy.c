@@ -18,15 +18,22 @@ static void take(struct apply *a, struct pipe_table *t)
 {
 	char path[4096];
 	struct env_stat st;
+	bool copying;
 
 	request_path(a, t, path, sizeof path);
 	if (env_stat(path, &st) < 0)
+		return;
+	monitor_lock(&a->lock);
+	copying = t->state == TABLE_NEW || t->state == TABLE_COPYING;
+	monitor_unlock(&a->lock);
+	if (copying)
 		return;
 	apply_hold(a, t);
 	monitor_lock(&a->lock);
 	if (t->state == TABLE_OPENING)
 		t->recopy = true;
 	if (t->state == TABLE_RUNNING || t->state == TABLE_STOPPED) {
+		t->attached = false;
 		log_info("pipeline", "table %s will be copied again", t->mirror_name);
 		pipe_table_close(t);
 		t->recopy = true;

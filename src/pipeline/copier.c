@@ -144,6 +144,10 @@ static int publish(struct copy_run *run, struct pipe_table *t, struct err *err)
 	if (rc)
 		return rc;
 	FAILPOINT("copier.before_publish");
+	/* From its commit on the table stands where the copy does, whatever was said of it before. */
+	rc = apply_hold_copied(run->a, t, err);
+	if (rc)
+		return rc;
 	rc = lake_publish(run->a->lake, parts, n, NULL, &result, err);
 	pipe_table_taken(t, parts, n);
 	FAILPOINT("copier.published");

@@ -245,18 +245,18 @@ static int check_tables(struct pipe_table *t, struct err *err)
 		rc = check_one(t, t->changelog_table, t->changelog_name, &changelog, err);
 	if (rc)
 		return rc;
-	t->state = TABLE_NEW;
 	/* One of the two was added to an existing pipeline, or dropped: the pair starts again from a copy. */
-	if (both && mirror.has_position != changelog.has_position)
+	t->needs_copy = both && mirror.has_position != changelog.has_position;
+	if (t->needs_copy)
 		return ERR_OK;
 	if (both && changelog.lsn != mirror.lsn)
 		return err_set(
 			err, ERR_IDENTITY,
 			"tables %s and %s are at different positions; one was restored from an older copy; copy again: tarn table recopy %s",
 			t->mirror_name, t->changelog_name, t->mirror_name);
-	if (!(t->ctx->with_mirror ? mirror : changelog).has_position)
+	t->needs_copy = !(t->ctx->with_mirror ? mirror : changelog).has_position;
+	if (t->needs_copy)
 		return ERR_OK;
-	t->state = TABLE_RUNNING;
 	t->position = t->applied = complete_to(t, t->ctx->with_mirror ? mirror.lsn : changelog.lsn);
 	return ERR_OK;
 }
@@ -293,6 +293,7 @@ int pipe_table_open(struct pipe_table *t, struct err *err)
 	int rc;
 
 	pipe_table_close(t);
+	t->needs_copy = false;
 	if (t->rel->unsupported) {
 		look_for_position(t);
 		return err_set(err, ERR_UNSUPPORTED, "table %s: %s", t->label, t->rel->unsupported);
@@ -308,7 +309,7 @@ int pipe_table_open(struct pipe_table *t, struct err *err)
 	}
 	if (rc || (rc = check_tables(t, err)))
 		return rc;
-	return t->state == TABLE_RUNNING ? open_writers(t, err) : ERR_OK;
+	return t->needs_copy ? ERR_OK : open_writers(t, err);
 }
 
 static int drop_lake_tables(struct pipe_table *t, struct err *err)
@@ -336,7 +337,7 @@ int pipe_table_open_copy(struct pipe_table *t, struct relation *rel, struct err 
 	pipe_table_close(t);
 	relation_unref(t->rel);
 	t->rel = relation_ref(rel);
-	t->rel_id = rel->id;
+	__atomic_store_n(&t->rel_id, rel->id, __ATOMIC_RELAXED);
 	rc = open_lake_tables(t, true, err);
 	if (!rc && open_writers(t, &why)) {
 		/* The shape changed in a way the lake's tables cannot follow: they are made anew. */

@@ -64,7 +64,9 @@ struct pipe_table {
 	struct merge *merge; /* under way, of the mirror or the changelog: apply_compact.c */
 	bool merge_changelog;
 	int64_t merge_seen[2];       /* versions of mirror and changelog that had nothing to merge */
-	bool attaching;              /* RUNNING by the copier's word; the apply thread has not opened it yet */
+	bool needs_copy;             /* said by pipe_table_open: the lake holds nothing to go on from */
+	bool attached;               /* the apply thread's own: RUNNING, open, and changes are applied to it */
+	bool attaching;              /* RUNNING, but not read yet: the apply thread is still opening and checking it */
 	bool held;                   /* the pipeline's own position does not cover this table (apply_held.c) */
 	uint64_t held_lsn;           /* it was complete to here when that began; 0: its own commits say */
 	bool recopy;                 /* asked for by `tarn table recopy` */
@@ -83,7 +85,7 @@ void pipe_table_free(struct pipe_table *table);
 #define PIPE_KEY_TABLE_OID "tarn.source-table-oid"
 
 /* Opens the lake's tables, making them when missing, and checks their identity: position present, same source system,
- * no newer writer, no foreign change of rows. Ends RUNNING, NEW or, with an error of its own, STOPPED. */
+ * no newer writer, no foreign change of rows. Sets needs_copy, or position and applied; the state is the caller's. */
 int pipe_table_open(struct pipe_table *table, struct err *err) TARN_MUST_CHECK;
 /* For a copy (state COPYING): no checks of what was there; existing rows go with the copy's commit, and tables whose
  * columns do not fit are dropped and made anew. rel: the shape being copied. */
