@@ -50,7 +50,7 @@ static int set_time(json_t *object, const char *key, int64_t us)
 static int table_json(const struct pipe_table *t, const struct table_view *v, json_t *o)
 {
 	/* state and copy progress are read live: the apply thread does not refresh them while the copier works */
-	enum table_state state = t->state == TABLE_RUNNING && t->attaching ? TABLE_COPYING : t->state;
+	enum table_state state = t->state == TABLE_RUNNING && t->attaching ? TABLE_OPENING : t->state;
 	int rc = json_set_str(o, "table", str_of(t->mirror_name)) | json_set_str(o, "source_table", str_of(t->label)) |
 	         json_set_str(o, "state", str_of(table_state_name(state))) | set_lsn(o, "published_lsn", v->position) |
 	         set_lsn(o, "applied_lsn", v->applied) | json_set_int(o, "rows", (int64_t)v->rows) |

@@ -53,7 +53,7 @@ def uri(server, database="bank", user="postgres", password=SECRET, host="127.0.0
     return f"postgresql://{user}:{password}@{host}:{port or server.port}/{database}"
 
 
-def refused(tarn, env, *words, doctor=True, watch=2.5):
+def refused(tarn, env, *words, doctor=True, watch=1.0):
     """tarn run says why, once, and waits for it to be mended; tarn doctor ends with a status of its own. Both without the password."""
     before = len(tarn.log_text())
     tarn.start(env=env)
@@ -85,7 +85,7 @@ def test_wrong_host(new_tarn, pg_server, quiet_env):
 
 def test_wrong_port(new_tarn, pg_server, quiet_env):
     port = free_port()
-    refused(new_tarn({"src": uri(pg_server, port=port)}), quiet_env, str(port), "refused")
+    refused(new_tarn({"src": uri(pg_server, port=port)}), quiet_env, str(port), "refused", watch=6)
 
 
 def test_wrong_password_and_rights_and_no_free_slot(new_tarn, strict, quiet_env, folder):

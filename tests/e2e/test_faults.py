@@ -10,8 +10,7 @@ import time
 import psycopg
 import pytest
 
-from conftest import tarn_binary
-from support import Tarn, drop_slot, pg_bin, wait_for
+from support import drop_slot, pg_bin, wait_for
 
 ACC = "CREATE TABLE acc (id bigint PRIMARY KEY, owner text, balance bigint, note text)"
 
@@ -126,11 +125,11 @@ def test_source_down_at_start_comes_later(own):
 def test_short_sender_timeout_with_a_slow_apply(own):
     """Nothing the apply side does keeps the sender waiting: its answers come from a thread of their own."""
     server, database, tarn = own
-    database.sql("ALTER SYSTEM SET wal_sender_timeout = '2s'")
+    database.sql("ALTER SYSTEM SET wal_sender_timeout = '1s'")
     database.sql("SELECT pg_reload_conf()")
     fill(database)
-    tarn.start(env={"TARN_FAILPOINTS": "apply.publish.flushed=delay:3000"}).wait_running("acc")
-    for n in range(60):
+    tarn.start(env={"TARN_FAILPOINTS": "apply.publish.flushed=delay:1500"}).wait_running("acc")
+    for n in range(30):
         database.sql("UPDATE acc SET balance = balance + 1 WHERE id = %s", n + 1)
         time.sleep(0.1)
     tarn.wait_caught_up(database)
@@ -380,22 +379,38 @@ def test_journal_disk_full(tarn, database, disk, pg_server):
 
 
 def test_warehouse_disk_full(tarn, database, disk):
+    """Twice in trouble: full, then read-only. The stream goes on into the journal; a table that had nothing to do all the while has no gap."""
     fill(database)
-    path = disk("warehouse", 8)
-    tarn.start().wait_running("acc")
-    file = ballast(path, 8)
-    pid = session_pid(database)
-    for n in range(5):
-        database.sql("UPDATE acc SET note = repeat(md5(random()::text), 50)")
-        time.sleep(0.3)
-    wait_for(lambda: tarn.source().get("waiting_because"), what="the pipeline waits\n" + tarn.log_text()[-2000:])
-    assert "No space" in tarn.source()["waiting_because"], tarn.source()["waiting_because"]
-    time.sleep(1)
-    assert tarn.table("acc")["state"] == "running" and session_pid(database) == pid
-    file.unlink()
+    fill(database, table="idle")
+    path = disk("warehouse", 24)
+    tarn.start(sets=["journal.segment=1MB"]).wait_running("acc", "idle")
+    for _ in range(8):
+        database.sql("UPDATE acc SET note = repeat(md5(random()::text), 20)")
     tarn.wait_caught_up(database)
-    tarn.check_equal(database, ["acc"])
-    assert tarn.source()["waiting_because"] == ""
+    segments = tarn.state / "journal" / "src"
+    wait_for(lambda: len(list(segments.glob("*.seg"))) == 1, what="the journal is trimmed")
+    pid = session_pid(database)
+    for trouble, word in (("full", "No space"), ("read-only", "Read-only")):
+        if trouble == "full":
+            file = ballast(path, 24)
+        else:
+            subprocess.run(["mount", "-o", "remount,ro", str(path)], check=True)
+        before = len(tarn.log_text())
+        for _ in range(3):
+            database.sql("UPDATE acc SET note = repeat(md5(random()::text), 50)")
+            time.sleep(0.3)
+        wait_for(lambda: tarn.source().get("waiting_because"), what="the pipeline waits\n" + tarn.log_text()[-2000:])
+        assert word in tarn.source()["waiting_because"], tarn.source()["waiting_because"]
+        time.sleep(2)
+        assert tarn.table("acc")["state"] == "running" and session_pid(database) == pid
+        assert tarn.log_text()[before:].count(word) <= 6, "said, not repeated"
+        if trouble == "full":
+            file.unlink()
+        else:
+            subprocess.run(["mount", "-o", "remount,rw", str(path)], check=True)
+        tarn.wait_caught_up(database)
+        tarn.check_equal(database, ["acc", "idle"])
+        assert tarn.source()["waiting_because"] == "" and tarn.table("idle")["state"] == "running"
 
 
 def test_journal_limit_reached_by_a_stopped_table(tarn, database):
@@ -422,6 +437,23 @@ def test_journal_limit_reached_by_a_stopped_table(tarn, database):
     tarn.wait_running("bad")
     tarn.wait_caught_up(database)
     tarn.check_equal(database, ["acc", "bad"])
+
+
+def test_only_a_stopped_table(tarn, database):
+    """Nothing runs, and yet the journal is read on: the source's WAL is not kept for a table that waits for somebody."""
+    database.sql("CREATE TABLE bad (id int PRIMARY KEY, t timestamp, note text)")
+    tarn.start(sets=["journal.segment=1MB", "journal.max=3MB"]).wait_running("bad")
+    database.sql("INSERT INTO bad VALUES (1, now())")
+    tarn.wait_caught_up(database)
+    tarn.stop()
+    database.sql("ALTER TABLE bad DROP CONSTRAINT bad_pkey")
+    tarn.start(sets=["journal.segment=1MB", "journal.max=3MB"])
+    wait_stopped(tarn, "bad")
+    for n in range(12):
+        database.sql("INSERT INTO bad SELECT g, now(), repeat(md5(random()::text), 40) FROM generate_series(%s::int, %s::int) g", 1000 * n + 10, 1000 * n + 400)
+    tarn.wait_caught_up(database)
+    wait_for(lambda: database.sql("SELECT pg_current_wal_lsn() - confirmed_flush_lsn < 1000000 FROM pg_replication_slots WHERE slot_name = 'tarn_src'")[0][0], what="the slot moves on")
+    assert "given up" in tarn.log_text() and "tarn table recopy src.bad" in tarn.log_text()
 
 
 # --- size ---
