@@ -27,39 +27,44 @@ struct position {
 	uint64_t floor;
 };
 
-/* KNOWN and FLOOR: one line "lsn <lsn> <crc32c of the text before>". A missing file is 0. */
+#define LINE_MAX_BYTES 64
+
+/* KNOWN and FLOOR: one line "lsn <lsn> <crc32c of the text before>", written and read to the byte. A missing file is 0. */
+static size_t line_of(uint64_t lsn, char line[LINE_MAX_BYTES])
+{
+	int n = snprintf(line, LINE_MAX_BYTES, "lsn %X/%X", (unsigned)(lsn >> 32), (unsigned)lsn);
+
+	return (size_t)(n + snprintf(line + n, LINE_MAX_BYTES - (size_t)n, " %08x\n", crc32c(0, line, (size_t)n)));
+}
+
 static int read_lsn(const char *path, uint64_t *lsn, struct err *err)
 {
-	char *text, check[64];
+	char *text, line[LINE_MAX_BYTES];
 	size_t n;
-	unsigned hi, lo, crc;
-	int rc = env_read_file(path, 256, &text, &n);
+	unsigned hi, lo;
+	bool same = false;
+	int rc = env_read_file(path, LINE_MAX_BYTES, &text, &n);
 
 	*lsn = 0;
 	if (rc == -ENOENT)
 		return ERR_OK;
-	if (rc < 0)
+	if (rc < 0 && rc != -EFBIG)
 		return err_set_errno(err, ERR_IO, -rc, "cannot read '%s'", path);
-	rc = sscanf(text, "lsn %X/%X %8x", &hi, &lo, &crc) == 3 ? ERR_OK : ERR_CORRUPT;
-	mem_free(text);
-	if (!rc) {
-		snprintf(check, sizeof check, "lsn %X/%X", hi, lo);
-		rc = crc32c(0, check, strlen(check)) == crc ? ERR_OK : ERR_CORRUPT;
+	if (rc >= 0) {
+		if (sscanf(text, "lsn %8X/%8X ", &hi, &lo) == 2)
+			*lsn = (uint64_t)hi << 32 | lo;
+		same = n == line_of(*lsn, line) && memcmp(text, line, n) == 0;
+		mem_free(text);
 	}
-	if (rc)
-		return err_set(err, ERR_CORRUPT, "'%s' is damaged; remove it to go on from the journal's own end",
-		               path);
-	*lsn = (uint64_t)hi << 32 | lo;
-	return ERR_OK;
+	return same ? ERR_OK
+	            : err_set(err, ERR_CORRUPT, "'%s' is damaged; remove it to go on from the journal's own end", path);
 }
 
 static int write_lsn(const char *path, uint64_t lsn, struct err *err)
 {
-	char text[96];
-	int n = snprintf(text, sizeof text, "lsn %X/%X", (unsigned)(lsn >> 32), (unsigned)lsn), rc;
+	char line[LINE_MAX_BYTES];
+	int rc = env_write_file_atomic(path, line, line_of(lsn, line), 0644);
 
-	snprintf(text + n, sizeof text - (size_t)n, " %08x\n", crc32c(0, text, (size_t)n));
-	rc = env_write_file_atomic(path, text, strlen(text), 0644);
 	return rc < 0 ? err_set_errno(err, ERR_IO, -rc, "cannot write '%s'", path) : ERR_OK;
 }
 
