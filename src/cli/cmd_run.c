@@ -226,7 +226,10 @@ static int serve(struct run *r, struct err *err)
 static int run(const struct command_args *args, struct err *err)
 {
 	struct run r = { .lock_fd = -1 };
-	int rc = config_load(&args->config_opts, &r.config, err);
+	int rc = args->n_words ? err_set(err, ERR_USAGE, "run takes no words, but '%s' was given", args->words[0]) : ERR_OK;
+
+	if (!rc)
+		rc = config_load(&args->config_opts, &r.config, err);
 
 	if (rc)
 		return rc;

@@ -236,8 +236,27 @@ static bool looked_again(const json_t *first, const json_t *now)
 	return true;
 }
 
+/* What to wait for: the servers' positions at the first look that is newer than the command, not those of now, which run ahead
+ * for ever under load. */
+static int aim(json_t *now, const json_t *goal)
+{
+	const json_t *old = json_object_get(goal, "sources"), *sources = json_object_get(now, "sources");
+	int rc = 0;
+
+	for (size_t i = 0; i < json_array_size(sources); i++) {
+		json_t *source = json_array_get(sources, i), *lsn = json_object_get(source, "lsn");
+		json_t *server = json_object_get(json_object_get(json_array_get(old, i), "lsn"), "server");
+
+		if (lsn && server)
+			rc |= json_object_set(lsn, "server", server) | json_set_int(source, "lag_us", 0);
+	}
+	return rc;
+}
+
+struct waiting { json_t *first, *goal; };
+
 /* One look. *done: everything that was committed at the sources when the command began is in the lake. */
-static int wait_look(const struct config *config, json_t **first, bool late, bool *done, char *reason, size_t n,
+static int wait_look(const struct config *config, struct waiting *w, bool late, bool *done, char *reason, size_t n,
                      struct err *err)
 {
 	struct err why = { 0 };
@@ -252,35 +271,40 @@ static int wait_look(const struct config *config, json_t **first, bool late, boo
 		*err = why;
 		return rc;
 	}
-	*done = status_is_caught_up(now, reason, n);
-	if (!*first)
-		*first = json_incref(now);
-	if (*done && !late && !looked_again(*first, now)) {
+	if (!w->first)
+		w->first = json_incref(now);
+	if (!w->goal && (late || looked_again(w->first, now)))
+		w->goal = json_deep_copy(now);
+	if (w->goal && aim(now, w->goal))
+		rc = err_nomem(err);
+	*done = !rc && status_is_caught_up(now, reason, n);
+	if (*done && !w->goal) {
 		snprintf(reason, n, "the sources were not looked at again yet");
 		*done = false;
 	}
 	json_decref(now);
-	return ERR_OK;
+	return rc;
 }
 
 static int wait_until_caught_up(const struct config *config, uint64_t seconds, struct err *err)
 {
 	int64_t begin = env_mono_us(), limit = (int64_t)seconds * 1000000, passed = 0;
 	char reason[ERR_TEXT_MAX] = "";
-	json_t *first = NULL;
+	struct waiting w = { NULL, NULL };
 	bool done = false;
 	int rc = ERR_OK;
 
 	while (!rc && !done) {
 		passed = env_mono_us() - begin;
-		rc = wait_look(config, &first, passed >= (limit < LOOK_US ? limit : LOOK_US), &done, reason,
+		rc = wait_look(config, &w, passed >= (limit < LOOK_US ? limit : LOOK_US), &done, reason,
 		               sizeof reason, err);
 		if (passed >= limit)
 			break;
 		if (!rc && !done)
 			env_sleep_us(limit - passed < WAIT_EVERY_US ? limit - passed : WAIT_EVERY_US);
 	}
-	json_decref(first);
+	json_decref(w.first);
+	json_decref(w.goal);
 	if (!rc && !done)
 		return err_set(err, ERR_TIMEOUT, "not caught up within %llu s: %s", (unsigned long long)seconds,
 		               reason);

@@ -235,7 +235,7 @@ static void put_stopped(struct wbuf *out, const json_t *t, unsigned width)
 
 	wbuf_putf(out, "\n  %s is STOPPED; the other tables go on:\n", name);
 	grid_paragraph(out, "      ", str_of(json_get_str(t, "reason", "no reason is known")), width);
-	if (lsn_of(t, "published_lsn"))
+	if (lsn_of(t, "published_lsn") && !strstr(json_get_str(t, "reason", ""), "tarn table recopy"))
 		snprintf(
 			text, sizeof text,
 			"What to do: mend the cause, then restart tarn: the table goes on from %s, its changes since are kept in the journal. Or have it copied again: tarn table recopy %.300s",
