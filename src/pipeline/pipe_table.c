@@ -263,7 +263,7 @@ static int check_tables(struct pipe_table *t, struct err *err)
 
 static int open_writers(struct pipe_table *t, struct err *err)
 {
-	int rc = table_schema_narrow(t->mirror_table, t->changelog_table, &t->rel, err);
+	int rc = table_schema_narrow(t->mirror_table, t->changelog_table, t->mirror_name, &t->rel, err);
 
 	if (!rc && t->mirror_table)
 		rc = mirror_open(t->ctx->lake, t->mirror_table, t->mirror_name, t->rel, &t->mirror, err);

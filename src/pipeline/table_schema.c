@@ -160,36 +160,39 @@ int table_schema_plan(struct lake_table *table, const struct relation *rel, stru
 	return ERR_OK;
 }
 
-/* Every column of the mirror must still be at the source, and every key column in the lake. */
-static int check_columns(const struct lake_table *mirror, const struct relation *rel, struct err *err)
+/* Every column of a table (behind the first `skip`) must still be at the source, and every key column in the table. */
+static int check_columns(const struct lake_table *table, size_t skip, const struct relation *rel, const char *name,
+                         struct err *err)
 {
 	size_t n = 0;
-	const struct lake_field *fields = mirror ? mirror->ops->fields(mirror, &n) : NULL;
+	const struct lake_field *fields = table ? table->ops->fields(table, &n) : NULL;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = skip; i < n; i++)
 		if (relation_find_column(rel, str_of(fields[i].name)) < 0)
 			return err_set(
 				err, ERR_UNSUPPORTED,
-				"column \"%s\" of %s.%s was dropped or renamed at the source; copy the table again: tarn table recopy %s.%s",
-				fields[i].name, rel->schema, rel->name, rel->schema, rel->name);
-	for (uint16_t k = 0; mirror && k < rel->n_keys; k++)
-		if (!table_has(mirror, rel->columns[rel->key_columns[k]].name))
+				"column \"%s\" of %s.%s was dropped or renamed at the source; copy the table again: tarn table recopy %s",
+				fields[i].name, rel->schema, rel->name, name);
+	for (uint16_t k = 0; table && k < rel->n_keys; k++)
+		if (!table_has(table, rel->columns[rel->key_columns[k]].name))
 			return err_set(
 				err, ERR_UNSUPPORTED,
-				"the primary key of %s.%s has other columns than before; copy the table again: tarn table recopy %s.%s",
-				rel->schema, rel->name, rel->schema, rel->name);
+				"the primary key of %s.%s has other columns than before; copy the table again: tarn table recopy %s",
+				rel->schema, rel->name, name);
 	return ERR_OK;
 }
 
-int table_schema_narrow(const struct lake_table *mirror, const struct lake_table *changelog, struct relation **rel,
-                        struct err *err)
+int table_schema_narrow(const struct lake_table *mirror, const struct lake_table *changelog, const char *name,
+                        struct relation **rel, struct err *err)
 {
 	const struct relation *full = *rel;
 	struct relation *narrow;
 	uint16_t n = 0, *keep = mem_array(full->n_columns + 1u, sizeof *keep),
 		 *keys = mem_array(full->n_keys + 1u, sizeof *keys);
-	int rc = keep && keys ? check_columns(mirror, full, err) : err_nomem(err);
+	int rc = keep && keys ? check_columns(mirror, 0, full, name, err) : err_nomem(err);
 
+	if (!rc)
+		rc = check_columns(changelog, CHANGELOG_FIELDS, full, name, err);
 	for (uint16_t i = 0; !rc && i < full->n_columns; i++)
 		if ((!mirror || table_has(mirror, full->columns[i].name)) &&
 		    (!changelog || table_has(changelog, full->columns[i].name)))

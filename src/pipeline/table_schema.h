@@ -18,8 +18,9 @@ int table_schema_check(const struct relation *a, const struct relation *b, const
 int table_schema_plan(struct lake_table *table, const struct relation *rel, struct lake_field **planned,
                       size_t *n_planned, struct err *err) TARN_MUST_CHECK;
 /* The journal may be behind the catalog: *rel becomes the part of it that the lake's tables have (columns added at
- * the source since come with their own relation record). */
-int table_schema_narrow(const struct lake_table *mirror, const struct lake_table *changelog, struct relation **rel,
-                        struct err *err) TARN_MUST_CHECK;
+ * the source since come with their own relation record). Either table may be NULL; one that has a column which is not at
+ * the source any more, or lacks one of the key, is ERR_UNSUPPORTED. name: of the mirror in the lake, for messages. */
+int table_schema_narrow(const struct lake_table *mirror, const struct lake_table *changelog, const char *name,
+                        struct relation **rel, struct err *err) TARN_MUST_CHECK;
 
 #endif
