@@ -579,9 +579,13 @@ int journal_commit(struct journal *journal, const struct tx_head *head, struct e
 		return rc;
 	if (!journal->tx_open || head->commit_lsn != journal->tx.commit_lsn)
 		return err_set(err, ERR_BUG, "journal: a commit without its begin");
-	if (journal->tx_changes == 0)
+	if (journal->tx_changes == 0) {
+		/* Were it told as the durable end, the source would be confirmed what the files do not know after a
+		 * start: a gap that is none. */
 		journal_rollback(journal);
-	else if ((rc = append_commit(journal, head, err)))
+		return journal->broken.code ? check_usable(journal, err) : ERR_OK;
+	}
+	if ((rc = append_commit(journal, head, err)))
 		return rc;
 	if (journal->broken.code)
 		return check_usable(journal, err);

@@ -57,7 +57,8 @@ int journal_begin(struct journal *journal, const struct tx_head *head, struct er
 /* Adds a change; collected in memory and written in blocks of about 256 KiB, so memory does not grow with the
  * transaction. */
 int journal_put_change(struct journal *journal, const struct change *change, struct err *err) TARN_MUST_CHECK;
-/* Ends the transaction (head->end_lsn). Not yet durable. An empty transaction is dropped, but moves the end. */
+/* Ends the transaction (head->end_lsn). Not yet durable. An empty transaction is dropped and moves nothing: what no
+ * file tells must not be confirmed. */
 int journal_commit(struct journal *journal, const struct tx_head *head, struct err *err) TARN_MUST_CHECK;
 void journal_rollback(struct journal *journal); /* forgets the open transaction (connection lost in the middle) */
 /* fdatasync of everything committed; then journal_durable() moves and readers wake. After ERR_IO the journal refuses

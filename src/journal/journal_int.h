@@ -47,7 +47,7 @@ struct journal {
 	size_t block_at; /* offset in out of that, or NO_BLOCK */
 	uint32_t block_changes;
 	uint64_t commit_pos;
-	struct journal_end end; /* last committed transaction, also an empty one */
+	struct journal_end end; /* last committed transaction that was not empty */
 	bool tx_open;           /* between journal_begin and commit or rollback */
 	bool tx_begun;          /* its BEGIN record was made (at the first change) */
 	struct tx_head tx;

@@ -25,6 +25,7 @@ struct session {
 	struct pg_describer *describer;
 	struct pgoutput *decoder;
 	bool in_tx;                     /* between BEGIN and COMMIT */
+	bool empty;               /* no change came in it yet */
 	bool skipping;                  /* the journal has this transaction */
 	uint64_t last_commit_lsn;       /* newest in the journal, synced or not */
 	uint64_t transactions, changes; /* since the last publication of counters */
@@ -70,7 +71,7 @@ static int on_begin(struct session *x, const struct pgoutput_msg *msg, struct er
 
 	if (x->in_tx)
 		return err_set(err, ERR_PROTOCOL, "the server began a transaction inside a transaction");
-	x->in_tx = true;
+	x->in_tx = x->empty = true;
 	x->head = msg->head;
 	x->skipping = msg->head.commit_lsn <= x->last_commit_lsn;
 	if (!x->skipping)
@@ -87,6 +88,7 @@ static int put_change(struct session *x, const struct change *change, struct err
 	if (!rc)
 		REPEAT_WHILE_FULL(x, rc, journal_put_change(x->s->journal, change, err), err);
 	x->changes += rc == ERR_OK;
+	x->empty = false;
 	return rc;
 }
 
@@ -108,6 +110,18 @@ static int on_truncate(struct session *x, const struct pgoutput_msg *msg, struct
 	return rc;
 }
 
+/* Everything that ends at or before wal_end was delivered and is durable. */
+static int delivered(struct session *x, uint64_t wal_end, struct err *err)
+{
+	int rc = position_idle(x->s->position, wal_end, false, err);
+
+	if (rc != ERR_DISK_FULL)
+		return rc;
+	/* It is not confirmed then: that can wait for space. The session need not end. */
+	repeat_log(x->waits, LOG_WARN, x->s->conf->name, err->text);
+	return ERR_OK;
+}
+
 static int on_commit(struct session *x, const struct pgoutput_msg *msg, struct err *err)
 {
 	int rc = ERR_OK;
@@ -125,6 +139,8 @@ static int on_commit(struct session *x, const struct pgoutput_msg *msg, struct e
 	x->last_commit_lsn = x->head.commit_lsn;
 	x->last_commit_ts_us = x->head.commit_ts_us;
 	x->transactions++;
+	if (x->empty) /* servers before version 15 send those, of every table; the journal keeps none */
+		return x->unsynced_since_us ? ERR_OK : delivered(x, x->head.end_lsn, err);
 	if (!x->unsynced_since_us)
 		x->unsynced_since_us = env_mono_us();
 	return ERR_OK;
@@ -172,13 +188,12 @@ static int on_keepalive(struct session *x, const struct pgoutput_msg *msg, struc
 	if (x->in_tx)
 		return ERR_OK;
 	rc = sync_now(x, err);
-	if (!rc)
-		rc = position_idle(x->s->position, msg->wal_end, false, err);
 	if (rc == ERR_DISK_FULL) {
-		/* It is not confirmed then: that can wait for space. The session need not end. */
 		repeat_log(x->waits, LOG_WARN, x->s->conf->name, err->text);
-		rc = ERR_OK;
+		return ERR_OK;
 	}
+	if (!rc)
+		rc = delivered(x, msg->wal_end, err);
 	if (rc)
 		return rc;
 	publish_counts(x, true);
@@ -277,8 +292,7 @@ static void close_session(struct session *x)
 	struct err ignored;
 
 	/* A committed transaction that was not synced yet is made durable, or will be sent again: both are right. */
-	if (x->in_tx && !x->skipping)
-		journal_rollback(x->s->journal);
+	journal_rollback(x->s->journal); /* also one whose commit was refused */
 	if (x->stream) {
 		(void)!sync_now(x, &ignored);
 		pg_stream_stop(x->stream);

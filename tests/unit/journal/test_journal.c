@@ -240,7 +240,7 @@ static void rollback_leaves_nothing(void **state)
 	relation_unref(late);
 }
 
-static void empty_transactions_move_the_end(void **state)
+static void empty_transactions_leave_no_trace(void **state)
 {
 	struct journal *journal = test_open();
 	struct relation *rel = test_relation(1, 1);
@@ -254,9 +254,11 @@ static void empty_transactions_move_the_end(void **state)
 	assert_int_equal(journal_commit(journal, &head, &err), 0);
 	assert_int_equal(journal_unsynced_bytes(journal), 0);
 	assert_int_equal(journal_sync(journal, &err), 0);
-	assert_int_equal(journal_durable(journal).end_lsn, 60);
+	/* the durable end is what a start will find: 60 would be confirmed and then be missing */
+	assert_int_equal(journal_durable(journal).end_lsn, 0);
 	assert_int_equal(journal_bytes(journal), bytes);
-	assert_int_equal(journal_begin(journal, &head, &err), ERR_BUG); /* not behind the last one */
+	assert_int_equal(journal_begin(journal, &head, &err), 0); /* sent again after a reconnect */
+	assert_int_equal(journal_commit(journal, &head, &err), 0);
 	test_write_ok(journal, rel, 51, 1, 1);
 	assert_int_equal(test_read_all(journal, 0, 1, &result, &err), 0);
 	assert_int_equal(result.transactions, 1);
@@ -421,7 +423,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_transactions_over_segments, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(one_transaction_over_many_blocks, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(rollback_leaves_nothing, test_setup, test_teardown),
-		cmocka_unit_test_setup_teardown(empty_transactions_move_the_end, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(empty_transactions_leave_no_trace, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(wrong_order_of_calls_is_refused, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(one_owner, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(identity_is_compared, test_setup, test_teardown),
