@@ -20,7 +20,7 @@
 #include "iceberg/metadata.h"
 
 #define COMMIT_TRIES 20
-#define COMMIT_TABLES_MAX 1000
+#define COMMIT_TABLES_MAX 20000 /* a pipeline publishes all its dirty mirrors and changelogs at once */
 
 struct part {
 	struct catalog_commit *commit;

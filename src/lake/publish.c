@@ -40,6 +40,7 @@ static int prepare_parts(struct lake *lake, struct publish_part *parts, size_t n
 		int rc = parts[i].table->ops->prepare(parts[i].table, &parts[i].change, &parts[i].pending, err);
 
 		if (rc) {
+			parts[i].failed = true;
 			abort_parts(lake, parts, i);
 			return rc;
 		}

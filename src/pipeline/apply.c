@@ -186,7 +186,7 @@ void apply_stop_table(struct apply *a, struct pipe_table *t, const struct err *w
 }
 
 /* A table's own error stops it; an error of the world (disk, memory, connection) makes the whole pipeline try again. */
-static bool is_tables_own(int rc)
+bool apply_is_tables_own(int rc)
 {
 	enum err_class class = err_class_of(rc);
 
@@ -200,6 +200,12 @@ static int check_reachable(struct apply *a, struct pipe_table *t, struct err *er
 	const char *gap = source_gap(a->source);
 	char position[LSN_TEXT_MAX];
 
+	/* with a journal moved away only the lake remembers */
+	if (t->state == TABLE_OPENING && t->position > source_wal_at_open(a->source))
+		return err_set(
+			err, ERR_IDENTITY,
+			"table %s stands at %s, where the source's write-ahead log has not come yet: the source was restored to an older state; copy the table again: tarn table recopy %s",
+			t->mirror_name, lsn_text(t->position, position), t->mirror_name);
 	if (gap && t->position + 1 < floor)
 		return err_set(err, ERR_GAP, "%s", gap);
 	if (t->position + 1 < floor || t->position < first)
@@ -225,7 +231,7 @@ static int open_table(struct apply *a, struct pipe_table *t, struct err *err)
 		rc = pipe_table_open(t, &why);
 	if (!rc && !t->needs_copy)
 		rc = check_reachable(a, t, &why);
-	if (rc && is_tables_own(rc)) {
+	if (rc && apply_is_tables_own(rc)) {
 		apply_stop_table(a, t, &why);
 		return ERR_OK;
 	}
@@ -332,7 +338,7 @@ static int on_change(struct apply *a, const struct tx_head *head, const struct c
 			a->oldest_pending_us = env_mono_us();
 		return ERR_OK;
 	}
-	if (is_tables_own(rc)) {
+	if (apply_is_tables_own(rc)) {
 		char place[256];
 
 		err_prefix(&why, "transaction %llX/%llX (%s)", (unsigned long long)(head->commit_lsn >> 32),

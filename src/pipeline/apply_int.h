@@ -82,6 +82,7 @@ void apply_release_holds(struct apply *a, uint64_t stored_lsn);
 /* copier.c */
 void copier_main(void *apply);
 void apply_stop_table(struct apply *a, struct pipe_table *table, const struct err *why);
+bool apply_is_tables_own(int rc); /* an error that stops one table alone */
 /* apply_gone.c: tables that were dropped at the source. Those in the lake but not at the source any more, as
  * relations that cannot be captured: *out and each of them owned by the caller. */
 int apply_find_gone(struct apply *a, const struct pg_tables *found, struct relation ***out, size_t *n,

@@ -80,6 +80,13 @@ static int gather(struct publish *p, struct err *err)
 		if (!t->attached || !pipe_table_dirty(t))
 			continue;
 		rc = pipe_table_flush(t, t->applied, &p->texts[p->n_tables], p->parts + p->n_all, &n, err);
+		if (rc && apply_is_tables_own(rc) && err_class_of(rc) != ERR_CLASS_CONFLICT) {
+			struct err why = *err;
+
+			apply_stop_table(a, t, &why);
+			err_clear(err);
+			continue;
+		}
 		if (rc)
 			return err_prefix(err, "table %s", t->mirror_name);
 		p->tables[p->n_tables] = t;
@@ -96,6 +103,19 @@ static int take_over(struct publish *p, struct err *err)
 	for (size_t i = 0; !rc && i < p->n_tables; i++)
 		rc = pipe_table_published(p->tables[i], p->tables[i]->applied, err);
 	return rc;
+}
+
+/* A table whose part could not even be prepared would make every publish fail: it stops, the others are opened again. */
+static void stop_failed(struct publish *p, int rc, const struct err *why)
+{
+	size_t at = 0;
+
+	if (!apply_is_tables_own(rc) || err_class_of(rc) == ERR_CLASS_CONFLICT)
+		return;
+	for (size_t i = 0; i < p->n_tables; i++)
+		for (size_t k = 0; k < p->n_parts[i]; k++)
+			if (p->parts[at++].failed)
+				apply_stop_table(p->a, p->tables[i], why);
 }
 
 static void mark_taken(struct publish *p)
@@ -129,6 +149,8 @@ static int commit(struct publish *p, struct err *err)
 	mark_taken(p);
 	if (result == COMMIT_DONE)
 		a->stored = position.lsn;
+	if (rc && result == COMMIT_NOT_DONE)
+		stop_failed(p, rc, err);
 	if (!rc)
 		rc = take_over(p, err);
 	if (!rc)

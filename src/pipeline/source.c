@@ -93,7 +93,10 @@ static int open_journal(struct source *s, struct pg_conn *repl, struct err *err)
 	                                          .segment_bytes = (uint64_t)s->config->journal_segment_bytes,
 	                                          .max_bytes = (uint64_t)s->config->journal_max_bytes },
 	                  err);
-	return rc ? rc : position_open(dir, s->config->ack_publish, journal_durable(s->journal), &s->position, err);
+	if (!rc)
+		rc = position_open(dir, s->config->ack_publish, journal_durable(s->journal), &s->position, err);
+	s->wal_lsn = id.wal_lsn;
+	return rc ? rc : source_check_wal(s, id.wal_lsn, err);
 }
 
 static void note_gap(struct source *s, const struct pg_slot *slot)
@@ -145,6 +148,9 @@ static int check_slot(struct source *s, struct pg_conn *conn, struct pg_conn **r
 		note_gap(s, &slot);
 	if (!slot.exists)
 		return make_slot(s, repl, err);
+	if (known == 0 && slot.active)
+		return err_set(err, ERR_SLOT, "replication slot \"%s\" is in use by server process %d, and this journal is new: another tarn or subscriber reads it; give this source a slot of its own (slot:), or stop the other",
+		               s->conf->slot, slot.active_pid);
 	if (known == 0) {
 		char at[LSN_TEXT_MAX];
 
@@ -318,6 +324,8 @@ struct journal *source_journal(struct source *s) { return s->journal; }
 struct position *source_position(struct source *s) { return s->position; }
 struct journal_identity source_identity(const struct source *s) { return s->identity; }
 const struct pg_tables *source_tables(const struct source *s) { return &s->tables; }
+uint64_t source_wal_at_open(const struct source *s) { return s->wal_lsn; }
+
 const char *source_gap(const struct source *s) { return s->gap[0] ? s->gap : NULL; }
 
 void source_view(struct source *s, struct source_view *out)

@@ -63,6 +63,8 @@ int source_export_begin(struct source *source, struct source_export *out, struct
 void source_export_end(struct source *source, struct source_export *out);
 /* A plain connection to the source; the caller closes it. */
 int source_connect(struct source *source, struct pg_conn **out, struct err *err) TARN_MUST_CHECK;
+/* Where the server's write-ahead log ended when the source was opened. */
+uint64_t source_wal_at_open(const struct source *source);
 /* Known to have been confirmed further than we ever did: changes are missing (ERR_GAP text), else NULL. Decided at
  * open. */
 const char *source_gap(const struct source *source);

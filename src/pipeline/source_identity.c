@@ -6,6 +6,20 @@
 #include "base/log.h"
 #include "pipeline/source_int.h"
 
+int source_check_wal(struct source *s, uint64_t wal_lsn, struct err *err)
+{
+	uint64_t known = position_known(s->position);
+	char at[LSN_TEXT_MAX], ours[LSN_TEXT_MAX];
+
+	if (wal_lsn >= known)
+		return ERR_OK;
+	return err_set(
+		err, ERR_IDENTITY,
+		"the write-ahead log of %s ends at %s, before %s that was already taken from it: it was restored to an older state, or set back with its disk. The lake holds what the server no longer has. Nothing was changed; to go on from the server as it is now, stop tarn, move '%s/journal/%s' away, and copy the tables again: tarn table recopy %s",
+		s->view.label, lsn_text(wal_lsn, at), lsn_text(known, ours), s->config->state, s->conf->name,
+		s->conf->name);
+}
+
 static int check_server(struct source *s, struct err *err)
 {
 	struct pg_identity id;
@@ -25,7 +39,7 @@ static int check_server(struct source *s, struct err *err)
 	if (id.timeline != s->identity.timeline)
 		return err_set(err, ERR_IDENTITY, "%s is on timeline %u, was on %u: it was promoted or restored",
 		               s->view.label, id.timeline, s->identity.timeline);
-	return ERR_OK;
+	return source_check_wal(s, id.wal_lsn, err);
 }
 
 static int check_slot(struct source *s, struct err *err)

@@ -15,6 +15,7 @@ struct source {
 	struct journal *journal;
 	struct position *position;
 	struct journal_identity identity;
+	uint64_t wal_lsn;                  /* where the server's WAL ended at open */
 	struct pg_tables tables;
 	bool binary;            /* capture thread after start */
 	char gap[ERR_TEXT_MAX]; /* "" or why changes are missing */
@@ -35,6 +36,9 @@ void source_capture_main(void *source); /* source_capture.c */
 void source_monitor_main(void *source); /* source_monitor.c */
 /* source_identity.c: is the server, and is the slot, still what we stopped at? ERR_IDENTITY or ERR_GAP when not: the
  * source has to be opened again. */
+/* Has the server still what was taken from it? Asked for a position it has not reached, it would skip in silence all it
+ * writes until then. */
+int source_check_wal(struct source *s, uint64_t wal_lsn, struct err *err) TARN_MUST_CHECK;
 int source_check_identity(struct source *s, struct err *err) TARN_MUST_CHECK;
 int source_connect_replication(struct source *s, struct pg_conn **out, struct err *err) TARN_MUST_CHECK;
 bool source_stopping(struct source *s);

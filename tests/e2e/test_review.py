@@ -169,3 +169,36 @@ def test_publish_fails_while_copies_wait(tarn, database):
     tarn.wait_running("a", "b", "c", "d", seconds=60)
     tarn.wait_caught_up(database)
     tarn.check_equal(database, ["a", "b", "c", "d"])
+
+
+def test_lake_ahead_of_its_source(own_pg, new_tarn):
+    """As above, but the journal was moved away: tables beyond the server's WAL stop, and a copy makes them whole."""
+    database = own_pg.create_database("old")
+    tarn = new_tarn({"src": database.uri})
+    database.sql("CREATE TABLE a (id int PRIMARY KEY, v int)")
+    own_pg.stop()
+    copy = f"{own_pg.home}/copy"
+    subprocess.run([*own_pg.as_user, "cp", "-a", str(own_pg.data), copy], check=True)
+    own_pg.start()
+    tarn.start().wait_running("a")
+    database.sql("INSERT INTO a SELECT g, 1 FROM generate_series(100, 20000) g")
+    tarn.wait_caught_up(database)
+    tarn.stop()
+    own_pg.stop()
+    subprocess.run([*own_pg.as_user, "rm", "-rf", str(own_pg.data)], check=True)
+    subprocess.run([*own_pg.as_user, "mv", copy, str(own_pg.data)], check=True)
+    own_pg.start()
+    (tarn.state / "journal").rename(tarn.folder / "journal.old")
+    database.sql("INSERT INTO a VALUES (50, 50)")
+    tarn.start()
+    wait_for(lambda: (tarn.table("a") or {}).get("state") == "stopped", 20, what="the table stops")
+    assert "older state" in tarn.table("a")["reason"]
+    assert tarn.command("table", "recopy", "src.a").returncode == 0
+    tarn.wait_running("a")
+    database.sql("INSERT INTO a VALUES (51, 51)")
+    wait_for(lambda: len(tarn.rows("a")) == 2, 20, what="changes arrive")
+    tarn.kill()
+    database.sql("INSERT INTO a VALUES (52, 52)")
+    tarn.start().wait_running("a")
+    wait_for(lambda: len(tarn.rows("a")) == 3, 20, what="changes arrive after a start")
+    tarn.check_equal(database, ["a"])
