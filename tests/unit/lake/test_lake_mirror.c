@@ -226,15 +226,16 @@ static int apply(uint8_t op, const struct row *old_key, const struct row *row, c
 {
 	struct datum old_tuple[COLUMNS], tuple[COLUMNS];
 	struct change change = { .op = op, .ordinal = 3, .rel = rel };
-	struct tx_head head = { .commit_lsn = ++tx * 16,
-		                .end_lsn = tx * 16 + 8,
-		                .commit_ts_us = INT64_C(1577836800000000) + (int64_t)tx,
-		                .xid = (uint32_t)tx + 700 };
+	struct tx_head head = { .commit_lsn = (tx + 1) * 16,
+		                .end_lsn = (tx + 1) * 16 + 8,
+		                .commit_ts_us = INT64_C(1577836800000000) + (int64_t)tx + 1,
+		                .xid = (uint32_t)tx + 701 };
 	const struct batch *batch;
 	struct wbuf got, want;
 	uint32_t at;
 	int rc;
 
+	tx++;
 	if (old_key) {
 		to_tuple(old_key, NULL, old_tuple);
 		change.old_key = old_tuple;
