@@ -215,7 +215,7 @@ static void log_line(char op, uint64_t ordinal, const struct row *row, bool key_
 
 static void to_tuple(const struct row *row, const bool *unchanged, struct datum *tuple)
 {
-	for (uint16_t i = 0; i < rel->n_columns; i++) {
+	for (uint16_t i = 0; i < rel->n_columns && i < COLUMNS; i++) {
 		int c = rel == rel_wide ? (i == 0 ? C_EXTRA : i - 1) : i;
 
 		tuple[i] = unchanged && unchanged[c] ? datum_unchanged() : datum_text(row->value[c]);
