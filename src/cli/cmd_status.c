@@ -109,7 +109,7 @@ static int print_text(const json_t *now, const json_t *before, bool running, str
 
 	wbuf_init(&text, 0);
 	rc = put_text(&text, now, before, running, isatty(STDOUT_FILENO) ? 100 : 0, err);
-	if (!rc)
+	if (!rc && text.n > 0) /* nothing is known of a tarn that never ran here */
 		fwrite(text.p, 1, text.n, stdout);
 	wbuf_free(&text);
 	return rc;
