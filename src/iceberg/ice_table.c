@@ -423,15 +423,27 @@ static void part(struct lake_pending *pending, struct catalog_commit *out)
 
 static const char *summary(const struct lake_table *table, const char *key)
 {
-	const json_t *snapshots = json_object_get(of(table)->metadata, "snapshots"), *snapshot;
-	size_t i;
+	const json_t *snapshot = ice_snapshot_by_id(of(table)->metadata, of(table)->snapshot_id);
 
-	json_array_foreach(
-		(json_t *)snapshots, i,
-		snapshot) if (json_get_int(snapshot, "snapshot-id", -1) ==
-	                      of(table)->snapshot_id) return json_get_str(json_object_get(snapshot, "summary"), key,
-	                                                                  NULL);
-	return NULL;
+	return snapshot ? json_get_str(json_object_get(snapshot, "summary"), key, NULL) : NULL;
+}
+
+static bool rows_of(const struct lake_table *table, const char *key, const char *value)
+{
+	const json_t *metadata = of(table)->metadata, *snapshot = ice_snapshot_by_id(metadata, of(table)->snapshot_id);
+	size_t left = json_array_size(json_object_get(metadata, "snapshots"));
+
+	/* bounded: a foreign metadata file may name parents in a circle */
+	for (; snapshot && left > 0; left--) {
+		const json_t *s = json_object_get(snapshot, "summary");
+
+		if (strcmp(json_get_str(s, key, ""), value) == 0)
+			return true;
+		if (strcmp(json_get_str(s, "operation", ""), "replace") != 0)
+			return false;
+		snapshot = ice_snapshot_by_id(metadata, json_get_int(snapshot, "parent-snapshot-id", -1));
+	}
+	return !snapshot;
 }
 
 const struct lake_format_ops ice_format_ops = {
@@ -445,6 +457,7 @@ const struct lake_format_ops ice_format_ops = {
 	.fields = fields,
 	.version = version,
 	.summary = summary,
+	.rows_of = rows_of,
 	.files = files,
 	.write_vectors = ice_write_vectors,
 	.read_vector = ice_read_vector,

@@ -98,6 +98,9 @@ struct lake_format_ops {
 	int64_t (*version)(const struct lake_table *table);
 	/* of the current version; NULL: missing, or no version */
 	const char *(*summary)(const struct lake_table *table, const char *key);
+	/* The rows are those of the version whose summary has this value: it is the current one, or all after it only
+	 * moved rows about ("replace"). True too when a version in between has expired and nothing can be told. */
+	bool (*rows_of)(const struct lake_table *table, const char *key, const char *value);
 	/* live files, vectors attached; borrowed until done */
 	struct data_file *const *(*files)(const struct lake_table *table, size_t *n);
 	/* Writes the deletion vectors of one commit (one Puffin file) and fills each out; reads one back. */

@@ -13,7 +13,7 @@ struct publish_part {
 	struct lake_change change;
 	/* out: prepare took change.added, also when the commit failed later: tell mirror_taken, changelog_taken */
 	bool taken;
-	bool failed;                  /* out: prepare refused this one; the error is its own, the others were not judged */
+	bool failed; /* out: prepare refused this one; the error is its own, the others were not judged */
 	struct lake_pending *pending; /* of lake_publish only */
 };
 

@@ -136,12 +136,10 @@ static int check_oid(const struct pipe_table *t, const struct lake_table *table,
  * somebody else would make the promise false. */
 static int check_foreign(const struct lake_table *table, const char *name, const char *mirror_name, struct err *err)
 {
-	const char *ours = table->ops->property(table, LAKE_KEY_COMMIT_ID),
-		   *found = table->ops->summary(table, LAKE_KEY_COMMIT_ID);
+	const char *ours = table->ops->property(table, LAKE_KEY_COMMIT_ID);
 	const char *operation = table->ops->summary(table, "operation");
 
-	if (table->ops->version(table) < 0 || (ours && found && strcmp(ours, found) == 0) ||
-	    (operation && strcmp(operation, "replace") == 0))
+	if (table->ops->version(table) < 0 || (ours && table->ops->rows_of(table, LAKE_KEY_COMMIT_ID, ours)))
 		return ERR_OK;
 	return err_set(
 		err, ERR_IDENTITY,

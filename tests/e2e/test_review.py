@@ -202,3 +202,36 @@ def test_lake_ahead_of_its_source(own_pg, new_tarn):
     tarn.start().wait_running("a")
     wait_for(lambda: len(tarn.rows("a")) == 3, 20, what="changes arrive after a start")
     tarn.check_equal(database, ["a"])
+
+
+def test_foreign_rows_behind_a_foreign_compaction(tarn, database):
+    """Another engine's append, then its compaction on top: the newest version says 'replace', its rows are not ours."""
+    from test_positions import rest, set_main
+
+    def commit(snapshot_id, operation):
+        metadata = rest(tarn, "namespaces/src/tables/a")["metadata"]
+        current = next(s for s in metadata["snapshots"] if s["snapshot-id"] == metadata["current-snapshot-id"])
+        snapshot = {
+            **current,
+            "snapshot-id": snapshot_id,
+            "parent-snapshot-id": current["snapshot-id"],
+            "sequence-number": metadata["last-sequence-number"] + 1,
+            "timestamp-ms": current["timestamp-ms"] + 1,
+            "summary": {"operation": operation, "engine-name": "other"},
+            "first-row-id": metadata["next-row-id"],
+            "added-rows": 0,
+        }
+        set_main(tarn, "src", "a", snapshot_id, [{"action": "add-snapshot", "snapshot": snapshot}])
+
+    database.sql("CREATE TABLE a (id int PRIMARY KEY, v int)")
+    database.sql("INSERT INTO a VALUES (1, 1)")
+    tarn.start().wait_running("a")
+    commit(77, "replace")
+    tarn.stop()
+    tarn.start().wait_running("a")  # a compaction alone changes no rows
+    commit(78, "append")
+    commit(79, "replace")
+    tarn.stop()
+    tarn.start()
+    wait_for(lambda: (tarn.table("a") or {}).get("state") == "stopped", 20, what="the foreign rows are seen")
+    assert "another writer" in tarn.table("a")["reason"]
