@@ -145,8 +145,9 @@ static int check_not_rewritten(struct pg_copy *copy, const struct relation *rel,
 	int rc;
 
 	wbuf_init(&sql, 0);
-	wbuf_putz(&sql, "SELECT c.relfilenode = pg_catalog.pg_relation_filenode(c.oid) FROM pg_catalog.pg_class c LEFT JOIN "
-	                "(SELECT FROM ONLY ");
+	wbuf_putz(&sql,
+	          "SELECT c.relfilenode = pg_catalog.pg_relation_filenode(c.oid) FROM pg_catalog.pg_class c LEFT JOIN "
+	          "(SELECT FROM ONLY ");
 	wbuf_put_sql_ident(&sql, str_of(rel->schema));
 	wbuf_putz(&sql, ".");
 	wbuf_put_sql_ident(&sql, str_of(rel->name));
@@ -160,9 +161,10 @@ static int check_not_rewritten(struct pg_copy *copy, const struct relation *rel,
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
 		rc = copy_failed(copy, result, rel, err);
 	else if (PQntuples(result) != 1 || PQgetvalue(result, 0, 0)[0] != 't')
-		rc = err_set(err, ERR_CONFLICT,
-		             "table %s.%s was truncated or rewritten since the snapshot was taken; its copy begins again",
-		             rel->schema, rel->name);
+		rc = err_set(
+			err, ERR_CONFLICT,
+			"table %s.%s was truncated or rewritten since the snapshot was taken; its copy begins again",
+			rel->schema, rel->name);
 	PQclear(result);
 	wbuf_free(&sql);
 	return rc;

@@ -15,10 +15,7 @@
 
 #define AFTER_FAILURE_US 60000000
 
-static bool ready(const struct pipe_table *t)
-{
-	return t->attached && !pipe_table_dirty(t);
-}
+static bool ready(const struct pipe_table *t) { return t->attached && !pipe_table_dirty(t); }
 
 static const char *const carried[] = { LAKE_KEY_LSN,      LAKE_KEY_EPOCH,     LAKE_KEY_SYSTEM_ID,
 	                               LAKE_KEY_TIMELINE, LAKE_KEY_COMMIT_TS, LAKE_KEY_SOURCE };

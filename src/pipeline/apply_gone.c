@@ -143,10 +143,9 @@ void apply_stop_gone(struct apply *a)
 	for (size_t i = 0; i < n && !a->oldest_pending_us; i++) {
 		struct pipe_table *t = a->tables[i];
 		/* else it was copied anew since */
-		bool same = t->rel_id == source_tables(a->source)->tables[i].rel->id;
-		uint64_t lsn = same && t->attached
-		                       ? source_table_gone(a->source, i)
-		                       : 0;
+		bool same =
+			__atomic_load_n(&t->rel_id, __ATOMIC_RELAXED) == source_tables(a->source)->tables[i].rel->id;
+		uint64_t lsn = same && t->attached ? source_table_gone(a->source, i) : 0;
 		char at[LSN_TEXT_MAX];
 		struct err why;
 
@@ -165,8 +164,7 @@ void apply_look_at_other(struct apply *a, const struct relation *rel)
 		struct pipe_table *t = a->tables[i];
 		struct err why;
 
-		if (!t->attached ||
-		    strcmp(t->rel->schema, rel->schema) != 0 || strcmp(t->rel->name, rel->name) != 0)
+		if (!t->attached || strcmp(t->rel->schema, rel->schema) != 0 || strcmp(t->rel->name, rel->name) != 0)
 			continue;
 		err_set(&why, ERR_IDENTITY,
 		        "source table %s was dropped and created again (oid %u, now %u); table %s still holds the old one's rows; copy it again: tarn table recopy %s",

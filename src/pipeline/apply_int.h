@@ -44,7 +44,6 @@ struct apply {
 	bool copying;            /* the copier works: the journal is not trimmed */
 	bool attach;             /* the copier finished a table: the apply thread opens it */
 
-
 	/* apply thread only */
 	struct journal_reader *reader;
 	uint64_t applied, applied_end;                /* commit and end LSN of the newest transaction applied */

@@ -33,10 +33,11 @@ static uint64_t pipeline_lsn(const struct apply *a)
 }
 
 /* No table needs a change at or below this any more. */
-static uint64_t trim_lsn(const struct apply *a)
+static uint64_t trim_lsn(struct apply *a)
 {
 	uint64_t lsn = a->stored;
 
+	monitor_lock(&a->lock); /* the copier hands tables over beside us */
 	for (size_t i = 0; i < a->n_tables; i++) {
 		const struct pipe_table *t = a->tables[i];
 		uint64_t needs = UINT64_MAX;
@@ -48,6 +49,7 @@ static uint64_t trim_lsn(const struct apply *a)
 		if (needs < lsn)
 			lsn = needs;
 	}
+	monitor_unlock(&a->lock);
 	return lsn;
 }
 
@@ -213,6 +215,7 @@ static void release_stopped(struct apply *a)
 {
 	if (journal_bytes(source_journal(a->source)) < (uint64_t)a->config->journal_max_bytes / 10 * 9)
 		return;
+	monitor_lock(&a->lock);
 	for (size_t i = 0; i < a->n_tables; i++) {
 		struct pipe_table *t = a->tables[i];
 
@@ -225,6 +228,7 @@ static void release_stopped(struct apply *a)
 			"table %s: the journal is nearly full, so the changes kept for this stopped table are given up; copy it again: tarn table recopy %s",
 			t->mirror_name, t->mirror_name);
 	}
+	monitor_unlock(&a->lock);
 }
 
 int apply_trim(struct apply *a, struct err *err)

@@ -20,6 +20,8 @@ void apply_refresh_views(struct apply *a, bool now)
 		struct table_view *v = &a->views[i];
 
 		v->state = t->state;
+		if (t->state == TABLE_NEW || t->state == TABLE_COPYING)
+			continue; /* the copier's: what is shown of a copy is read live */
 		snprintf(v->reason, sizeof v->reason, "%s", t->reason);
 		v->position = t->position;
 		v->applied = t->applied;

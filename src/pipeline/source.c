@@ -149,8 +149,10 @@ static int check_slot(struct source *s, struct pg_conn *conn, struct pg_conn **r
 	if (!slot.exists)
 		return make_slot(s, repl, err);
 	if (known == 0 && slot.active)
-		return err_set(err, ERR_SLOT, "replication slot \"%s\" is in use by server process %d, and this journal is new: another tarn or subscriber reads it; give this source a slot of its own (slot:), or stop the other",
-		               s->conf->slot, slot.active_pid);
+		return err_set(
+			err, ERR_SLOT,
+			"replication slot \"%s\" is in use by server process %d, and this journal is new: another tarn or subscriber reads it; give this source a slot of its own (slot:), or stop the other",
+			s->conf->slot, slot.active_pid);
 	if (known == 0) {
 		char at[LSN_TEXT_MAX];
 

@@ -25,7 +25,7 @@ struct session {
 	struct pg_describer *describer;
 	struct pgoutput *decoder;
 	bool in_tx;                     /* between BEGIN and COMMIT */
-	bool empty;               /* no change came in it yet */
+	bool empty;                     /* no change came in it yet */
 	bool skipping;                  /* the journal has this transaction */
 	uint64_t last_commit_lsn;       /* newest in the journal, synced or not */
 	uint64_t transactions, changes; /* since the last publication of counters */

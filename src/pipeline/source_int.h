@@ -15,7 +15,7 @@ struct source {
 	struct journal *journal;
 	struct position *position;
 	struct journal_identity identity;
-	uint64_t wal_lsn;                  /* where the server's WAL ended at open */
+	uint64_t wal_lsn; /* where the server's WAL ended at open */
 	struct pg_tables tables;
 	bool binary;            /* capture thread after start */
 	char gap[ERR_TEXT_MAX]; /* "" or why changes are missing */
