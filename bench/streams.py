@@ -137,7 +137,8 @@ def mixed(bench):
             cpu, started = tarn.cpu(), time.monotonic()
             os.kill(tarn.process.pid, signal.SIGCONT)
             tarn.wait_lsn("lake", end)
-            rates.add("tarn through", time.monotonic() - started, tarn.cpu() - cpu, rss_peak_mb=machine.memory_kb(tarn.process.pid, "VmHWM") // 1024)
+            seconds, pid = time.monotonic() - started, tarn.process.pid
+            rates.add("tarn through", seconds, tarn.cpu() - cpu, rss_peak_mb=machine.memory_kb(pid, "VmHWM") // 1024, own_mb=machine.anonymous_kb(pid) // 1024)
         tarn.remove()
     bench.slots(database)
     bench.server.drop_database(database.name)

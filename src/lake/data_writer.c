@@ -16,8 +16,10 @@ struct data_writer {
 	struct column_stats *stats;
 	struct type *types; /* of the columns */
 	uint16_t n_columns;
-	uint64_t flushed; /* rows handed to the encoder */
-	uint64_t bytes;
+	bool has_lists;
+	uint64_t flushed;   /* rows handed to the encoder */
+	uint64_t bytes;     /* of those */
+	size_t fixed_bytes; /* of an empty batch */
 	char uri[1200];
 	char temp[4096]; /* where DuckDB writes */
 	const char *key; /* store key, inside uri */
@@ -56,12 +58,15 @@ static int open_parts(struct data_writer *w, const char *location, const struct 
 	w->types = mem_array(w->n_columns, sizeof *w->types);
 	if (!w->types)
 		return err_nomem(err);
-	for (uint16_t i = 0; i < w->n_columns; i++)
+	for (uint16_t i = 0; i < w->n_columns; i++) {
 		w->types[i] = fields[i].type;
+		w->has_lists |= fields[i].type.kind == TYPE_LIST;
+	}
 	w->stats = column_stats_new(fields, w->n_columns);
 	w->batch = batch_new(w->types, w->n_columns, BATCH_ROWS);
 	if (!w->stats || !w->batch)
 		return err_nomem(err);
+	w->fixed_bytes = batch_bytes(w->batch) - arena_bytes(w->batch->arena);
 	rc = lake->store->ops->file_begin(lake->store, w->key, w->temp, sizeof w->temp, err);
 	return rc ? rc : open_parquet(w, fields, err);
 }
@@ -105,6 +110,18 @@ void data_writer_abort(struct data_writer *w)
 	writer_free(w);
 }
 
+/* Of the batch being filled: its rows' share of the columns, and all of its texts and list elements. Asked for each row, so only lists look at every column. */
+static uint64_t batch_share(const struct data_writer *w)
+{
+	const struct batch *batch = w->batch;
+	uint64_t n;
+
+	if (!batch)
+		return 0;
+	n = (uint64_t)w->fixed_bytes * batch->n / batch->cap;
+	return n + (w->has_lists ? batch_bytes(batch) - w->fixed_bytes : arena_bytes(batch->arena));
+}
+
 static int flush_batch(struct data_writer *w, struct err *err)
 {
 	struct batch *full = w->batch;
@@ -114,7 +131,7 @@ static int flush_batch(struct data_writer *w, struct err *err)
 		return ERR_OK;
 	if (column_stats_add(w->stats, full, 0, n))
 		return err_nomem(err);
-	w->bytes += batch_bytes(full) * n / full->cap;
+	w->bytes += batch_share(w);
 	w->flushed += n;
 	w->batch = NULL;
 	return parquet_writer_append(w->parquet, full, err);
@@ -138,10 +155,7 @@ uint64_t data_writer_rows(const struct data_writer *w) { return w->flushed + (w-
 uint64_t data_writer_flushed(const struct data_writer *w) { return w->flushed; }
 const char *data_writer_path(const struct data_writer *w) { return w->uri; }
 
-uint64_t data_writer_bytes(const struct data_writer *w)
-{
-	return w->bytes + (w->batch ? batch_bytes(w->batch) * w->batch->n / w->batch->cap : 0);
-}
+uint64_t data_writer_bytes(const struct data_writer *w) { return w->bytes + batch_share(w); }
 
 /* Metrics: counts and bounds from the batches, column sizes and row group starts from the file's own footer. */
 static int describe(struct data_writer *w, uint64_t rows, struct data_file **out, struct err *err)
