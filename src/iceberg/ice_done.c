@@ -114,47 +114,42 @@ static int take_added(struct lake_pending *p, struct err *err)
 	return 0;
 }
 
-static int take_dvs(struct lake_pending *p, struct err *err)
+/* The entries are the table's already: its current version names them. */
+static int take_dvs(struct ice_entry *const *dvs, size_t n, struct err *err)
 {
-	for (; p->n_dvs; p->n_dvs--) {
-		struct ice_entry *entry = p->dvs[p->n_dvs - 1];
-		struct data_file *file = entry->link->m->file;
-		char *path = mem_strdup(entry->m->file->path);
+	for (size_t i = 0; i < n; i++) {
+		struct ice_entry *entry = dvs[i];
 
-		if (!path)
-			return err_nomem(err);
-		mem_free(file->dv.path);
-		file->dv = (struct deletion_vector){ .path = path,
-			                             .offset = (uint64_t)entry->m->content_offset,
-			                             .size = (uint64_t)entry->m->content_size,
-			                             .cardinality = entry->m->file->record_count };
+		if (ice_vector_set(entry->link->m->file, entry->m, err))
+			return ERR_NOMEM;
 		entry->link->link = entry;
 	}
 	return 0;
 }
 
+/* The new version comes first: without memory for it nothing has moved. From then on an entry has one owner at every
+ * step, so a table that fails halfway can be closed, which is all that may still be done with it. */
 static int apply(struct lake_pending *p, struct err *err)
 {
 	struct ice_table *table = p->table;
 	struct ice_version *old = table->current;
-	int rc;
+	size_t n_dvs = p->n_dvs;
+	int rc = ice_version_add(table, p->snapshot_id, p->list, p->manifests, p->n_manifests, err);
 
+	if (rc)
+		return rc;
+	table->current = table->versions[table->n_versions - 1];
+	table->totals = p->totals;
+	p->n_dvs = 0;
 	for (size_t i = 0; i < p->n_added; i++)
 		inherit_sequence(p, p->added[i]);
-	for (size_t i = 0; i < p->n_dvs; i++)
+	for (size_t i = 0; i < n_dvs; i++)
 		inherit_sequence(p, p->dvs[i]);
 	take_manifests(p);
 	close_old_manifests(old, p->serial);
 	drop_gone(p);
 	rc = take_added(p, err);
-	if (!rc)
-		rc = take_dvs(p, err);
-	if (!rc)
-		rc = ice_version_add(table, p->snapshot_id, p->list, p->manifests, p->n_manifests, err);
-	if (!rc)
-		table->current = table->versions[table->n_versions - 1];
-	table->totals = p->totals;
-	return rc;
+	return rc ? rc : take_dvs(p->dvs, n_dvs, err);
 }
 
 int ice_done(struct lake_table *table, struct lake_pending *pending, struct catalog_table *result, struct err *err)

@@ -62,7 +62,6 @@ static int take_entry(void *arg, struct manifest_entry *m, struct err *err)
 static int attach(struct scanning *sc, const struct manifest_entry *m, struct err *err)
 {
 	struct data_file *file = map_get(sc->by_path, str_of(m->referenced));
-	char *path;
 
 	if (!file)
 		return 0;
@@ -71,14 +70,7 @@ static int attach(struct scanning *sc, const struct manifest_entry *m, struct er
 	if (file->sequence > m->file->sequence)
 		return err_set(err, ERR_CORRUPT, "the deletion vector of data file %s is older than the file",
 		               file->path);
-	path = mem_strdup(m->file->path);
-	if (!path)
-		return err_nomem(err);
-	file->dv = (struct deletion_vector){ .path = path,
-		                             .offset = (uint64_t)m->content_offset,
-		                             .size = (uint64_t)m->content_size,
-		                             .cardinality = m->file->record_count };
-	return 0;
+	return ice_vector_set(file, m, err);
 }
 
 static int read_snapshot(struct store *store, const json_t *snapshot, struct scanning *sc, struct err *err)

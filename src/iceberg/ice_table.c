@@ -239,7 +239,7 @@ static int load_manifest(struct loading *load, struct manifest_info *info, struc
 	return 0;
 }
 
-static int set_vector(struct data_file *file, const struct manifest_entry *m, struct err *err)
+int ice_vector_set(struct data_file *file, const struct manifest_entry *m, struct err *err)
 {
 	char *path = mem_strdup(m->file->path);
 
@@ -273,7 +273,7 @@ static int link_vectors(struct loading *load, struct err *err)
 			               table->name, data->m->file->path);
 		entry->link = data;
 		data->link = entry;
-		rc = set_vector(data->m->file, entry->m, err);
+		rc = ice_vector_set(data->m->file, entry->m, err);
 	}
 	return rc;
 }

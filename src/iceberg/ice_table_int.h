@@ -157,6 +157,8 @@ int ice_table_adopt(struct ice_table *table, struct catalog_table *from, struct 
 struct ice_entry *ice_entry_new(struct manifest_entry *m); /* takes m; NULL: no memory, m freed */
 void ice_entry_free(struct ice_entry *entry);
 void ice_totals_add(struct ice_totals *totals, const struct manifest_entry *m, int sign);
+int ice_vector_set(struct data_file *file, const struct manifest_entry *m,
+                   struct err *err) TARN_MUST_CHECK;     /* where its vector lies, m: the vector's entry */
 int64_t ice_entry_bytes(const struct manifest_entry *m); /* a vector counts its blob */
 
 /* ice_commit.c, ice_expire.c, ice_snapshot.c, ice_done.c */
