@@ -338,15 +338,24 @@ int table_admin_show(const struct table_admin *admin, const struct table_name *n
 
 /* --- versions --- */
 
+struct listed_version {
+	const json_t *snapshot; /* borrowed */
+	size_t place;           /* in the metadata */
+};
+
+/* Parents before children, backwards: sequence numbers grow, in version 1 only times and places do. */
 static int newest_first(const void *a, const void *b)
 {
-	const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
-	int64_t sx = json_get_int(x, "sequence-number", 0), sy = json_get_int(y, "sequence-number", 0);
-	int64_t tx = json_get_int(x, "timestamp-ms", 0), ty = json_get_int(y, "timestamp-ms", 0);
+	const struct listed_version *x = a, *y = b;
+	int64_t sx = json_get_int(x->snapshot, "sequence-number", 0),
+		sy = json_get_int(y->snapshot, "sequence-number", 0);
+	int64_t tx = json_get_int(x->snapshot, "timestamp-ms", 0), ty = json_get_int(y->snapshot, "timestamp-ms", 0);
 
 	if (sx != sy)
 		return sx < sy ? 1 : -1;
-	return tx == ty ? 0 : tx < ty ? 1 : -1;
+	if (tx != ty)
+		return tx < ty ? 1 : -1;
+	return x->place < y->place ? 1 : -1;
 }
 
 /* Rows that went: those of files that left, and those newly marked; a mark that left with its file was counted before. */
@@ -375,20 +384,7 @@ static int put_refs_of(json_t *o, const json_t *metadata, int64_t id)
 	return rc | json_object_set_new(o, "refs", refs);
 }
 
-static bool is_ancestor(const json_t *metadata, int64_t id)
-{
-	size_t left = json_array_size(json_object_get(metadata, "snapshots"));
-	const json_t *snapshot = snapshot_by_id(metadata, ice_metadata_current_snapshot(metadata));
-
-	for (; snapshot && left > 0; left--) {
-		if (json_get_int(snapshot, "snapshot-id", -1) == id)
-			return true;
-		snapshot = snapshot_by_id(metadata, json_get_int(snapshot, "parent-snapshot-id", -1));
-	}
-	return false;
-}
-
-static int put_version(json_t *o, const json_t *metadata, const json_t *snapshot)
+static int put_version(json_t *o, const json_t *metadata, const json_t *snapshot, bool undone)
 {
 	const json_t *summary = json_object_get(snapshot, "summary");
 	int64_t id = json_get_int(snapshot, "snapshot-id", -1);
@@ -401,7 +397,7 @@ static int put_version(json_t *o, const json_t *metadata, const json_t *snapshot
 	         put_str(o, "engine", json_get_str(summary, "engine-name", NULL)) |
 	         json_set_bool(o, "own", json_has(summary, LAKE_KEY_COMMIT_ID)) |
 	         json_set_bool(o, "current", id == ice_metadata_current_snapshot(metadata)) |
-	         json_set_bool(o, "undone", !is_ancestor(metadata, id)) | put_refs_of(o, metadata, id);
+	         json_set_bool(o, "undone", undone) | put_refs_of(o, metadata, id);
 
 	if (json_get_int(snapshot, "parent-snapshot-id", -1) >= 0)
 		rc |= json_set_int(o, "parent", json_get_int(snapshot, "parent-snapshot-id", -1));
@@ -412,21 +408,26 @@ static int history(const json_t *metadata, json_t *list, struct err *err)
 {
 	json_t *snapshots = json_object_get(metadata, "snapshots");
 	size_t n = json_array_size(snapshots);
-	const json_t **sorted = mem_array(n + 1, sizeof *sorted);
-	int rc = sorted ? ERR_OK : err_nomem(err);
+	struct listed_version *versions = mem_array(n + 1, sizeof *versions);
+	int64_t ancestor = ice_metadata_current_snapshot(metadata); /* the next on the line back from the current one */
+	int rc = versions ? ERR_OK : err_nomem(err);
 
 	for (size_t i = 0; !rc && i < n; i++)
-		sorted[i] = json_array_get(snapshots, i);
+		versions[i] = (struct listed_version){ json_array_get(snapshots, i), i };
 	if (!rc && n)
-		qsort(sorted, n, sizeof *sorted, newest_first);
+		qsort(versions, n, sizeof *versions, newest_first);
 	for (size_t i = 0; !rc && i < n; i++) {
+		const json_t *snapshot = versions[i].snapshot;
+		bool undone = json_get_int(snapshot, "snapshot-id", -1) != ancestor;
 		json_t *o = json_object();
 
-		if (!o || put_version(o, metadata, sorted[i]) || json_array_append(list, o))
+		if (!o || put_version(o, metadata, snapshot, undone) || json_array_append(list, o))
 			rc = err_nomem(err);
 		json_decref(o);
+		if (!undone)
+			ancestor = json_get_int(snapshot, "parent-snapshot-id", -1);
 	}
-	mem_free(sorted);
+	mem_free(versions);
 	return rc;
 }
 
