@@ -4,6 +4,7 @@ PREFIX ?= /usr/local
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 DUCKDB_LIBRARY = $(firstword $(wildcard $(addsuffix /libduckdb.so,$(DUCKDB_ROOT) $(addsuffix /lib,$(DUCKDB_ROOT)) .deps/duckdb)))
 DEMO_SECONDS ?=
+BENCH ?=
 
 .PHONY: all setup demo test test-asan unit e2e tidy bench interop install uninstall clean fmt format-check help
 .DEFAULT_GOAL := all
@@ -42,10 +43,10 @@ e2e: ## end-to-end tests only; PYTEST='-k name' selects
 tidy: ## the repository's rules
 	@tools/tidy
 
-bench: ## measure against pg_recvlogical and COPY on this machine
-	@tools/setup --tests
+bench: ## measure against pg_recvlogical and COPY on this machine; BENCH=--quick shows only that it works
+	@tools/setup --bench
 	@$(MAKE) --no-print-directory all
-	bench/run
+	bench/run $(BENCH)
 
 interop: ## read and write the same tables with other engines (large downloads)
 	@tools/setup --tests
