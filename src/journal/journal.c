@@ -587,8 +587,6 @@ int journal_commit(struct journal *journal, const struct tx_head *head, struct e
 	}
 	if ((rc = append_commit(journal, head, err)))
 		return rc;
-	if (journal->broken.code)
-		return check_usable(journal, err);
 	journal->tx_open = journal->tx_begun = false;
 	journal->end = (struct journal_end){ head->commit_lsn, head->end_lsn };
 	return ERR_OK;
@@ -597,8 +595,11 @@ int journal_commit(struct journal *journal, const struct tx_head *head, struct e
 static void cut_file(struct journal *journal, uint64_t pos)
 {
 	struct err err;
-	int r = env_ftruncate(journal->fd, pos - journal->base);
+	int r;
 
+	if (journal->broken.code)
+		return; /* cut already, and shorter: this would fill it up with zeros */
+	r = env_ftruncate(journal->fd, pos - journal->base);
 	if (r) {
 		err_set_errno(&err, ERR_IO, r, "the journal in \"%s\": cannot cut an unfinished transaction",
 		              journal->dir);

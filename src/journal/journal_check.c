@@ -41,14 +41,12 @@ static int check_changes(struct check_ctx *ctx, const struct record *record, str
 
 static int check_relation(struct check_ctx *ctx, const struct record *record, struct err *err)
 {
-	struct rbuf r = rbuf_of(record->payload, record->n);
-	uint32_t version = rbuf_u32_le(&r);
 	struct relation *rel;
-	int rc = relation_decode(&r, &rel, err);
+	int rc = journal_record_relation(record, &rel, err);
 
 	if (rc)
 		return rc;
-	if (!journal_relations_put(&ctx->relations, version, rel, record->pos)) {
+	if (!journal_relations_put(&ctx->relations, rel->version, rel, record->pos)) {
 		relation_unref(rel);
 		return err_nomem(err);
 	}

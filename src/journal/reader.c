@@ -210,18 +210,16 @@ static int corrupt(struct journal_reader *reader, const char *why, struct err *e
 
 static int take_relation(struct journal_reader *reader, const struct record *record, struct err *err)
 {
-	struct rbuf r = rbuf_of(record->payload, record->n);
-	uint32_t version = rbuf_u32_le(&r);
+	uint32_t version = journal_record_version(record);
 	char place[4200];
 	struct relation *rel;
 	int rc;
 
 	if (journal_relations_find(&reader->relations, version))
 		return ERR_OK; /* each segment repeats the current ones */
-	rc = relation_decode(&r, &rel, err);
+	rc = journal_record_relation(record, &rel, err);
 	if (rc)
 		return err_prefix(err, "%s", journal_reader_place(reader, place, sizeof place));
-	rel->version = version;
 	rc = reader->bind ? reader->bind(rel, err) : ERR_OK;
 	if (rc == 0 && !journal_relations_put(&reader->relations, version, rel, record->pos))
 		rc = err_nomem(err);

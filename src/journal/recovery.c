@@ -27,7 +27,7 @@ static int look_at_segment(const char *dir, uint64_t base, struct segment *out, 
                            int *gone, struct err *err)
 {
 	char *path = journal_segment_path(dir, base);
-	struct env_stat st;
+	struct env_stat st = { 0 };
 	int fd, rc, r;
 
 	if (!path)
@@ -115,20 +115,16 @@ int journal_list_segments(const char *dir, struct segment **out, size_t *n, size
 	}
 }
 
-/* The relation of a RELATION record; its version is in front. */
 static int load_relation(struct journal *journal, const struct segment_scan *scan, const struct record *record,
                          struct err *err)
 {
-	struct rbuf r = rbuf_of(record->payload, record->n);
-	uint32_t version = rbuf_u32_le(&r);
 	struct relation *rel;
-	int rc = relation_decode(&r, &rel, err);
+	int rc = journal_record_relation(record, &rel, err);
 
 	if (rc)
 		return err_prefix(err, "%s: offset %llu", scan->path, (unsigned long long)(record->pos - scan->base));
-	rel->version = version;
-	if (version >= journal->next_version)
-		journal->next_version = version + 1;
+	if (rel->version >= journal->next_version)
+		journal->next_version = rel->version + 1;
 	if (!journal_relations_put(&journal->relations, rel->id, rel, record->pos)) {
 		relation_unref(rel);
 		return err_nomem(err);
@@ -203,8 +199,8 @@ static int scan_last(struct journal *journal, int fd, const char *path, struct e
 	return rc;
 }
 
-/* What is behind the content was never promised: it goes, and what stays is made durable before anybody is told about
- * it (the process that wrote it may have died before its sync). */
+/* What is behind the content was never promised: it goes, and what stays, the file's name included, is made durable
+ * before anybody is told about it (the process that wrote it may have died before its sync). */
 static int cut_and_sync(struct journal *journal, const char *path, struct err *err)
 {
 	struct segment *last = journal_last_segment(journal);
@@ -223,6 +219,9 @@ static int cut_and_sync(struct journal *journal, const char *path, struct err *e
 	r = env_fdatasync(journal->fd);
 	if (r)
 		return err_set_errno(err, ERR_IO, r, "cannot sync %s", path);
+	r = env_sync_dir(journal->dir);
+	if (r)
+		return err_set_errno(err, ERR_IO, r, "cannot sync the journal folder \"%s\"", journal->dir);
 	return ERR_OK;
 }
 

@@ -180,6 +180,29 @@ int journal_scan_proves_synced(struct segment_scan *scan, bool *proven, struct e
 	return ERR_OK;
 }
 
+uint32_t journal_record_version(const struct record *record)
+{
+	struct rbuf r = rbuf_of(record->payload, record->n);
+
+	return rbuf_u32_le(&r);
+}
+
+int journal_record_relation(const struct record *record, struct relation **out, struct err *err)
+{
+	struct rbuf r = rbuf_of(record->payload, record->n);
+	uint32_t version = rbuf_u32_le(&r);
+	int rc = relation_decode(&r, out, err);
+
+	if (rc)
+		return rc;
+	if (!rbuf_done(&r)) {
+		relation_unref(*out);
+		return err_set(err, ERR_CORRUPT, "relation record: %zu bytes are left over", rbuf_left(&r));
+	}
+	(*out)->version = version;
+	return ERR_OK;
+}
+
 int journal_scan_corrupt(const struct segment_scan *scan, struct err *err)
 {
 	return err_set(

@@ -38,6 +38,9 @@ int journal_scan_next(struct segment_scan *scan, struct record *record, enum sca
                       struct err *err) TARN_MUST_CHECK;
 /* After SCAN_BAD: does a BEGIN or MARK behind say that the bad place had been synced? */
 int journal_scan_proves_synced(struct segment_scan *scan, bool *proven, struct err *err) TARN_MUST_CHECK;
+/* The relation of a RELATION record, its version set. ERR_CORRUPT does not name the place: the caller prepends it. */
+int journal_record_relation(const struct record *record, struct relation **out, struct err *err) TARN_MUST_CHECK;
+uint32_t journal_record_version(const struct record *record); /* of the relation, without decoding it */
 /* ERR_CORRUPT with file, offset and scan->bad */
 int journal_scan_corrupt(const struct segment_scan *scan, struct err *err);
 

@@ -33,15 +33,21 @@ struct journal_opts test_opts(void)
 		.identity = { .source = "bank", .system_id = UINT64_C(7000000000000000001), .timeline = 1, .database_oid = 16384 } };
 }
 
-struct journal *test_open(void)
+struct journal *test_open_with(const struct journal_opts *opts)
 {
-	struct journal_opts opts = test_opts();
 	struct journal *journal;
 	struct err err = { 0 };
 
-	if (journal_open(&journal, &opts, &err))
+	if (journal_open(&journal, opts, &err))
 		fail_msg("%s", err.text);
 	return journal;
+}
+
+struct journal *test_open(void)
+{
+	struct journal_opts opts = test_opts();
+
+	return test_open_with(&opts);
 }
 
 struct relation *test_relation(uint32_t id, int n_text_columns)

@@ -20,7 +20,8 @@ int test_setup(void **state);
 int test_teardown(void **state);
 
 struct journal_opts test_opts(void);                 /* identity bank / 7000000000000000001 / 1 / 16384, large limits */
-struct journal *test_open(void);                     /* with test_opts; fails the test on error */
+struct journal *test_open_with(const struct journal_opts *opts); /* fails the test on error */
+struct journal *test_open(void);                     /* with test_opts */
 struct relation *test_relation(uint32_t id, int n_text_columns);
 
 /* Writes one transaction of n inserts with rows of about row_bytes; the whole sequence may be repeated by the caller on error. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "journal/segment.h"
 #include "journal_support.h"
 
 static void empty_journal(void **state)
@@ -137,7 +138,7 @@ static void many_transactions_over_segments(void **state)
 
 	(void)state;
 	opts.segment_bytes = 20000;
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	for (uint64_t lsn = 10; lsn <= 3000; lsn += 10) {
 		assert_int_equal(test_write(journal, rel, lsn, 1 + lsn % 7, 300, &err), 0);
 		if (lsn % 50 == 0)
@@ -158,7 +159,7 @@ static void many_transactions_over_segments(void **state)
 	assert_int_equal(sum, journal_bytes(journal));
 	mem_free(segments);
 	journal_close(journal);
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	for (uint64_t after = 0; after <= 3000; after += 5) {
 		assert_int_equal(test_read_all(journal, after, 10, &result, &err), 0);
 		assert_int_equal(result.transactions, 300 - after / 10);
@@ -297,7 +298,7 @@ static void one_owner(void **state)
 	assert_null(second);
 	assert_non_null(strstr(err.text, "pid "));
 	opts.read_only = true;
-	assert_int_equal(journal_open(&second, &opts, &err), 0);
+	second = test_open_with(&opts);
 	assert_string_equal(journal_identity(second).source, "bank");
 	assert_int_equal(journal_sync(second, &err), ERR_BUG);
 	journal_close(second);
@@ -332,7 +333,7 @@ static void identity_is_compared(void **state)
 	assert_int_equal(journal_open(&journal, &opts, &err), ERR_IDENTITY);
 	opts = test_opts();
 	opts.identity.timeline = 3; /* promoted */
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	test_write_ok(journal, rel, 200, 1, 1);
 	assert_int_equal(journal_set_timeline(journal, 4, &err), 0);
 	assert_int_equal(journal_set_timeline(journal, 2, &err), ERR_IDENTITY);
@@ -366,6 +367,41 @@ static void check_counts(void **state)
 	assert_int_equal(check.last_commit_lsn, 100);
 	assert_int_equal(check.bytes, journal_bytes(journal));
 	journal_close(journal);
+	relation_unref(rel);
+}
+
+/* A checksum over nonsense: bytes behind a relation are no relation. */
+static void relation_record_with_bytes_left_over(void **state)
+{
+	struct journal_opts opts = test_opts();
+	struct relation *rel = test_relation(1, 1);
+	struct journal *journal = test_open();
+	struct journal_check check;
+	struct wbuf record;
+	struct err err;
+	uint64_t size;
+	char *path;
+	size_t at;
+	int fd;
+
+	(void)state;
+	journal_close(journal);
+	path = test_last_segment(test_dir, &size);
+	wbuf_init(&record, 0);
+	at = journal_record_start(&record, RECORD_RELATION);
+	wbuf_put_u32_le(&record, 1);
+	relation_encode(rel, &record);
+	wbuf_put_u8(&record, 0);
+	journal_record_finish(&record, at, size);
+	fd = env_open(path, O_WRONLY, 0);
+	assert_int_equal(env_pwrite(fd, record.p, record.n, size), 0);
+	env_close(fd);
+	assert_int_equal(journal_check(test_dir, &check, &err), ERR_CORRUPT);
+	assert_non_null(strstr(err.text, path));
+	assert_int_equal(journal_open(&journal, &opts, &err), ERR_CORRUPT);
+	assert_non_null(strstr(err.text, "left over"));
+	wbuf_free(&record);
+	mem_free(path);
 	relation_unref(rel);
 }
 
@@ -428,6 +464,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_owner, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(identity_is_compared, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(check_counts, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(relation_record_with_bytes_left_over, test_setup, test_teardown),
 		cmocka_unit_test(file_made_from_the_description),
 	};
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "journal_support.h"
@@ -140,7 +141,7 @@ static void flipped_bits(void **state)
 	(void)state;
 	strcpy(original, test_dir);
 	opts.segment_bytes = 3000;
-	assert_int_equal(journal_open(&writer, &opts, &err), 0);
+	writer = test_open_with(&opts);
 	for (uint64_t lsn = 10; lsn <= 300; lsn += 10)
 		test_write_ok(writer, rel, lsn, 3, 100);
 	snprintf(work, sizeof work, "%s-copy", original);
@@ -228,7 +229,7 @@ static void a_missing_file_is_seen(void **state)
 
 	(void)state;
 	opts.segment_bytes = 1000;
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	for (uint64_t lsn = 10; lsn <= 100; lsn += 10)
 		test_write_ok(journal, rel, lsn, 3, 300);
 	assert_int_equal(journal_segments(journal, &segments, &n, &err), 0);
@@ -240,6 +241,14 @@ static void a_missing_file_is_seen(void **state)
 	assert_int_equal(journal_check(test_dir, &(struct journal_check){ 0 }, &err), ERR_CORRUPT);
 	mem_free(segments);
 	relation_unref(rel);
+}
+
+/* An empty folder, a relation no journal knows, and faults to be set: one round of a test that tries each call. */
+static void start_anew(struct relation *rel)
+{
+	assert_int_equal(env_remove_tree(test_dir), 0);
+	rel->version = 0;
+	env_fault_install();
 }
 
 static struct tx_head head_of(uint64_t lsn)
@@ -261,7 +270,7 @@ static void limit_pushes_back_until_trimmed(void **state)
 	(void)state;
 	opts.segment_bytes = 10000;
 	opts.max_bytes = 50000;
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	for (lsn = 10; lsn < 10000; lsn += 10) {
 		rc = test_write(journal, rel, lsn, 5, 300, &err);
 		if (rc)
@@ -304,7 +313,7 @@ static void transaction_larger_than_the_limit(void **state)
 	(void)state;
 	opts.segment_bytes = 100000;
 	opts.max_bytes = 600000;
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	for (uint64_t lsn = 10; lsn <= 30; lsn += 10)
 		test_write_ok(journal, rel, lsn, 900, 300); /* more than a segment */
 	assert_int_equal(journal_begin(journal, &head, &err), 0);
@@ -422,10 +431,8 @@ static void full_disk_is_waited_for(void **state)
 		struct err err;
 		int waits = 0;
 
-		assert_int_equal(env_remove_tree(test_dir), 0);
-		rel->version = 0;
-		env_fault_install();
-		assert_int_equal(journal_open(&journal, &opts, &err), 0);
+		start_anew(rel);
+		journal = test_open_with(&opts);
 		assert_int_equal(journal_put_relation(journal, rel, &err), 0);
 		env_fault_tear(nth % 3 ? 1000 : 0); /* some bytes of the block get in */
 		env_fault_fail(calls[nth % 2], nth / 2 + 1, nth % 4 < 2 ? ENOSPC : EDQUOT);
@@ -436,7 +443,7 @@ static void full_disk_is_waited_for(void **state)
 		expect_rows(journal, 0, 5, 30);
 		journal_close(journal);
 		env_fault_remove();
-		assert_int_equal(journal_open(&journal, &opts, &err), 0);
+		journal = test_open_with(&opts);
 		expect_rows(journal, 0, 5, 30);
 		journal_close(journal);
 	}
@@ -453,7 +460,7 @@ static void failed_sync_is_final(void **state)
 
 	(void)state;
 	env_fault_install();
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	test_write_ok(journal, rel, 10, 3, 30);
 	assert_int_equal(test_write(journal, rel, 20, 3, 30, &err), 0);
 	env_fault_fail(ENV_SYNC, 1, EIO); /* the kernel forgets: the next call would succeed */
@@ -465,7 +472,7 @@ static void failed_sync_is_final(void **state)
 	assert_int_equal(test_read_all(journal, 0, 10, &result, &err), 0); /* what was durable can still be read */
 	assert_int_equal(result.last, 10);
 	journal_close(journal);
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	assert_int_equal(journal_durable(journal).commit_lsn, 10); /* never what was not synced */
 	test_write_ok(journal, rel, 20, 3, 30);
 	assert_int_equal(test_write(journal, rel, 30, 3, 30, &err), 0);
@@ -485,7 +492,7 @@ static void failed_write_is_final(void **state)
 
 	(void)state;
 	env_fault_install();
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	test_write_ok(journal, rel, 10, 3, 30);
 	assert_int_equal(test_write(journal, rel, 20, 3, 30, &err), 0);
 	env_fault_fail(ENV_PWRITE, 1, EIO);
@@ -513,11 +520,9 @@ static void lost_pages(void **state)
 	for (int sync_every = 1; sync_every <= 5; sync_every++) {
 		uint64_t durable;
 
-		assert_int_equal(env_remove_tree(test_dir), 0);
-		rel->version = 0;
-		env_fault_install();
+		start_anew(rel);
 		env_fault_track(true);
-		assert_int_equal(journal_open(&journal, &opts, &err), 0);
+		journal = test_open_with(&opts);
 		for (int i = 1; i <= 23; i++) {
 			assert_int_equal(test_write(journal, rel, (uint64_t)i * 10, 3, 200, &err), 0);
 			if (i % sync_every == 0)
@@ -530,7 +535,7 @@ static void lost_pages(void **state)
 		journal_close(journal);
 		env_fault_lose();
 		env_fault_remove();
-		assert_int_equal(journal_open(&journal, &opts, &err), 0);
+		journal = test_open_with(&opts);
 		assert_int_equal(test_read_all(journal, 0, 10, &result, &err), 0);
 		assert_int_equal(result.last, durable);
 		journal_close(journal);
@@ -550,7 +555,7 @@ static void found_is_made_durable(void **state)
 	(void)state;
 	env_fault_install();
 	env_fault_track(true);
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	assert_int_equal(journal_put_relation(journal, rel, &err), 0);
 	write_patiently(journal, rel, 10, 3, &waits);
 	assert_int_equal(test_write(journal, rel, 20, 2000, 300, &err), 0);
@@ -559,7 +564,7 @@ static void found_is_made_durable(void **state)
 	journal_close(journal);
 	env_fault_fail_from(ENV_SYNC, 0, 0);
 	env_fault_fail_from(ENV_FTRUNCATE, 0, 0);
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	assert_int_equal(journal_durable(journal).commit_lsn, 20);
 	env_fault_fail_from(ENV_SYNC, 1, EIO);
 	journal_close(journal);
@@ -568,6 +573,76 @@ static void found_is_made_durable(void **state)
 	journal = test_open();
 	assert_int_equal(journal_durable(journal).commit_lsn, 20);
 	journal_close(journal);
+	relation_unref(rel);
+}
+
+/* A rollback after a failed sync must not make the file longer again: what was cut is given up. */
+static void rollback_after_a_failed_sync_leaves_the_cut(void **state)
+{
+	static uint8_t bytes[30000];
+	struct datum row[2] = { { NULL, 0, DATUM_NULL }, { bytes, sizeof bytes, DATUM_BINARY } };
+	struct relation *rel = test_relation(1, 1);
+	struct change change = { .op = OP_INSERT, .rel = rel, .row = row };
+	struct tx_head head = head_of(30);
+	struct journal *journal;
+	struct err err;
+	uint64_t durable;
+
+	(void)state;
+	env_fault_install();
+	journal = test_open();
+	test_write_ok(journal, rel, 10, 3, 30);
+	durable = bytes_in_files();
+	assert_int_equal(test_write(journal, rel, 20, 3, 30, &err), 0);
+	assert_int_equal(journal_begin(journal, &head, &err), 0);
+	for (int i = 0; i < 30; i++) /* more than a block: it has reached the file */
+		assert_int_equal(journal_put_change(journal, &change, &err), 0);
+	assert_true(bytes_in_files() > durable + 300000);
+	env_fault_fail(ENV_SYNC, 1, EIO);
+	assert_int_equal(journal_sync(journal, &err), ERR_IO);
+	assert_int_equal(bytes_in_files(), durable);
+	journal_rollback(journal);
+	assert_int_equal(bytes_in_files(), durable);
+	journal_close(journal);
+	env_fault_remove();
+	journal = test_open();
+	assert_int_equal(journal_durable(journal).commit_lsn, 10);
+	journal_close(journal);
+	relation_unref(rel);
+}
+
+static ino_t journal_folder;
+static int n_folder_syncs;
+
+static int count_folder_syncs(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && st.st_ino == journal_folder)
+		n_folder_syncs++;
+	return env_os.fdatasync(fd);
+}
+
+/* A process may die between making a segment's file and syncing the folder: the next one, which promises what it finds, syncs its name too. */
+static void names_found_are_made_durable(void **state)
+{
+	struct relation *rel = test_relation(1, 1);
+	struct journal *journal = test_open();
+	struct env_ops counting = env_os;
+	struct stat st;
+
+	(void)state;
+	test_write_ok(journal, rel, 10, 3, 30);
+	journal_close(journal);
+	assert_int_equal(stat(test_dir, &st), 0);
+	journal_folder = st.st_ino;
+	n_folder_syncs = 0;
+	counting.fdatasync = count_folder_syncs;
+	env_install(&counting);
+	journal = test_open();
+	assert_int_equal(n_folder_syncs, 1);
+	journal_close(journal);
+	env_install(NULL);
 	relation_unref(rel);
 }
 
@@ -608,9 +683,7 @@ static void each_allocation_fails_once(void **state)
 		uint64_t durable;
 		int rc;
 
-		assert_int_equal(env_remove_tree(test_dir), 0);
-		rel->version = 0;
-		env_fault_install();
+		start_anew(rel);
 		env_fault_fail(ENV_ALLOC, n, ENOMEM);
 		rc = whole_life(rel, &err, &durable);
 		fired = env_fault_fired(ENV_ALLOC);
@@ -638,9 +711,7 @@ static void each_call_fails_once(void **state)
 			uint64_t durable;
 			int rc;
 
-			assert_int_equal(env_remove_tree(test_dir), 0);
-			rel->version = 0;
-			env_fault_install();
+			start_anew(rel);
 			env_fault_tear(n * 7 % 100);
 			env_fault_fail(calls[c], n, EIO);
 			rc = whole_life(rel, &err, &durable);
@@ -672,6 +743,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(failed_write_is_final, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(lost_pages, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(found_is_made_durable, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(rollback_after_a_failed_sync_leaves_the_cut, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(names_found_are_made_durable, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(each_allocation_fails_once, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(each_call_fails_once, test_setup, test_teardown),
 	};

@@ -50,7 +50,7 @@ static void reader_follows_writer(void **state)
 	opts.segment_bytes = 8000;
 	opts.max_bytes = 40000;
 	applied = 0;
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	assert_int_equal(thread_start(&thread, "reader", read_until_last, NULL, &err), 0);
 	for (uint64_t lsn = 10; lsn <= LAST_LSN;) {
 		int rc = test_write(journal, rel, lsn, 4, 300, &err);
@@ -117,7 +117,7 @@ static void trimmed_is_a_gap(void **state)
 
 	(void)state;
 	opts.segment_bytes = 2000;
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	for (uint64_t lsn = 10; lsn <= 500; lsn += 10)
 		test_write_ok(journal, rel, lsn, 2, 300);
 	assert_int_equal(journal_reader_open(journal, 0, NULL, &slow, &err), 0);
@@ -137,7 +137,7 @@ static void trimmed_is_a_gap(void **state)
 	assert_int_equal(test_read_all(journal, 490, 10, &result, &err), 0); /* the last segment stays */
 	assert_int_equal(result.last, 500);
 	journal_close(journal);
-	assert_int_equal(journal_open(&journal, &opts, &err), 0);
+	journal = test_open_with(&opts);
 	test_write_ok(journal, rel, 510, 1, 1);
 	assert_int_equal(rel->version, 1); /* the relation outlived the segment it came in */
 	assert_int_equal(test_read_all(journal, 490, 10, &result, &err), 0);
@@ -166,7 +166,7 @@ static void others_see_whole_transactions_only(void **state)
 	for (int i = 0; i < 20; i++)
 		assert_int_equal(journal_put_change(journal, &change, &err), 0);
 	opts.read_only = true;
-	assert_int_equal(journal_open(&other, &opts, &err), 0);
+	other = test_open_with(&opts);
 	assert_int_equal(test_read_all(other, 0, 10, &result, &err), 0);
 	assert_int_equal(result.last, 20);
 	journal_close(other);
