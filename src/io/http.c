@@ -1,5 +1,5 @@
 /* src/io/http.c — what handlers use of a request and a response. */
-#include "io/http.h"
+#include "io/http_parse.h"
 
 #include <string.h>
 
@@ -10,17 +10,6 @@ struct str http_header_get(const struct http_request *request, const char *name)
 			return request->headers[i].value;
 	}
 	return STR_LIT("");
-}
-
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 /* plus: '+' stands for a blank, as in queries but not in paths. */
@@ -35,8 +24,8 @@ static struct str decode(struct arena *arena, struct str s, bool plus)
 		char c = s.p[i];
 
 		if (c == '%') {
-			int high = i + 2 < s.n ? hex_value(s.p[i + 1]) : -1,
-			    low = i + 2 < s.n ? hex_value(s.p[i + 2]) : -1;
+			int high = i + 2 < s.n ? http_hex_digit(s.p[i + 1]) : -1,
+			    low = i + 2 < s.n ? http_hex_digit(s.p[i + 2]) : -1;
 
 			if (high < 0 || low < 0 || (high == 0 && low == 0))
 				return (struct str){ NULL, 0 };

@@ -2,8 +2,8 @@
  *
  * One request at a time per connection (pipelined ones wait). Requests that break framing rules (several or non-digit
  * Content-Length, Content-Length with Transfer-Encoding, any coding but exactly "chunked", blank before the colon,
- * folded lines, control bytes, missing or second Host, bare LF) get 400 and the connection is closed. Limits below;
- * every phase has a time limit. Handlers run on pool threads, one per request, never on the loop thread: they may do
+ * folded lines, control bytes, missing or second Host, bare LF) or whose query is malformed (a '%' without its two
+ * digits, %00) get 400 and the connection is closed. Limits below; every phase has a time limit. Handlers run on pool threads, one per request, never on the loop thread: they may do
  * I/O. */
 #ifndef TARN_IO_HTTP_H
 #define TARN_IO_HTTP_H
@@ -50,7 +50,8 @@ extern const struct http_limits http_limits_default;
 
 /* case-insensitive; empty when missing */
 struct str http_header_get(const struct http_request *request, const char *name);
-/* Value of a query parameter, decoded into the arena; p NULL when missing, "" when present without value. */
+/* Value of a query parameter, decoded into the arena; p NULL when missing (or no memory), "" when present without
+ * value. */
 struct str http_query_get(const struct http_request *request, const char *name);
 /* Percent-decoding of one path segment into the arena; p NULL on bad escapes or a zero byte. */
 struct str http_decode(struct arena *arena, struct str segment);

@@ -58,13 +58,40 @@ static bool is_token_char(unsigned char c)
 	       (c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
-bool http_is_token(struct str s)
+static bool is_token(struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		if (!is_token_char((unsigned char)s.p[i]))
 			return false;
 	}
 	return s.n > 0;
+}
+
+int http_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* Each '%' of the query has its two digits and none is a zero byte: http_query_get answers "missing" for what it cannot
+ * decode, and a handler would then answer another request than the one that was made. A path is left to the handlers,
+ * whose http_decode says what is wrong in their own words. */
+static bool query_ok(struct str query)
+{
+	for (size_t i = 0; i < query.n; i++) {
+		if (query.p[i] != '%')
+			continue;
+		if (query.n - i < 3 || http_hex_digit(query.p[i + 1]) < 0 || http_hex_digit(query.p[i + 2]) < 0 ||
+		    (query.p[i + 1] == '0' && query.p[i + 2] == '0'))
+			return false;
+		i += 2;
+	}
+	return true;
 }
 
 /* field-content: visible, blank, tab, obs-text */
@@ -76,7 +103,7 @@ static enum http_parse_result request_line(struct http_parser *parser, struct st
 {
 	struct str method = str_cut(&line, ' '), target = str_cut(&line, ' '), version = line;
 
-	if (!http_is_token(method) || method.n > 32)
+	if (!is_token(method) || method.n > 32)
 		return bad(parser, 400, "the method is malformed");
 	if (!str_starts(version, "HTTP/") || version.n != 8 || version.p[6] != '.')
 		return bad(parser, 400, "the request line is not METHOD TARGET HTTP/1.1");
@@ -90,6 +117,9 @@ static enum http_parse_result request_line(struct http_parser *parser, struct st
 		return bad(parser, 400, "the target has to begin with /");
 	parser->method = method;
 	parser->target = target;
+	str_cut(&target, '?');
+	if (!query_ok(target))
+		return bad(parser, 400, "the query's percent-encoding is malformed");
 	parser->minor = version.p[7] - '0';
 	parser->keep_alive = parser->minor == 1;
 	return HTTP_PARSE_MORE;
@@ -106,7 +136,7 @@ static enum http_parse_result header_line(struct http_parser *parser, struct str
 		return bad(parser, 400, "a header line has no colon");
 	name = str_view(line.p, (size_t)(colon - line.p));
 	value = str_view(colon + 1, line.n - name.n - 1);
-	if (!http_is_token(name))
+	if (!is_token(name))
 		return bad(parser, 400, "a header's name is malformed");
 	while (value.n && (value.p[0] == ' ' || value.p[0] == '\t'))
 		value = str_view(value.p + 1, value.n - 1);
@@ -287,20 +317,9 @@ static enum http_parse_result put_body(struct http_parser *parser, struct str *b
 	return HTTP_PARSE_MORE;
 }
 
-static int hex_digit(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 static enum http_parse_result chunk_size_byte(struct http_parser *parser, unsigned char c)
 {
-	int digit = hex_digit(c);
+	int digit = http_hex_digit((char)c);
 
 	if (digit >= 0) {
 		if (++parser->chunk_digits > 15)
@@ -348,7 +367,7 @@ static enum http_parse_result trailer_byte(struct http_parser *parser, unsigned 
 		return HTTP_PARSE_DONE;
 	}
 	colon = memchr(line.p, ':', line.n);
-	if (!colon || !http_is_token(str_view(line.p, (size_t)(colon - line.p))))
+	if (!colon || !is_token(str_view(line.p, (size_t)(colon - line.p))))
 		return bad(parser, 400, "a trailer line is malformed");
 	wbuf_reset(&parser->trailer);
 	return HTTP_PARSE_MORE;

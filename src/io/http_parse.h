@@ -5,9 +5,10 @@
  * in http.h). Bytes are fed as they come, in pieces of any size; every byte is looked at once; what is kept is
  * bounded by the limits.
  *
- * http_parser_init(&parser, &limits, arena); while bytes: switch (http_parser_feed(&parser, &bytes)) ... HEAD: the
- * body follows (answer Expect); DONE: http_parser_request; BAD: answer parser.status and close
- * http_parser_free(&parser); */
+ *   http_parser_init(&parser, &limits, arena);
+ *   while bytes: switch (http_parser_feed(&parser, &bytes))
+ *     HEAD: the body follows (answer Expect)   DONE: http_parser_request   BAD: answer parser.status and close
+ *   http_parser_free(&parser); */
 #ifndef TARN_IO_HTTP_PARSE_H
 #define TARN_IO_HTTP_PARSE_H
 
@@ -59,6 +60,6 @@ bool http_parser_started(const struct http_parser *parser); /* a byte of the req
 /* After DONE: views into the parser, valid until it is freed. peer is left alone. */
 void http_parser_request(const struct http_parser *parser, struct http_request *request);
 
-bool http_is_token(struct str s);
+int http_hex_digit(char c); /* 0..15, -1: none */
 
 #endif

@@ -3,9 +3,11 @@
  * A connection is in one state; the loop's thread alone touches it, but in HANDLING, when one pool thread owns its
  * parser, request and response:
  *
- * IDLE --byte--> READING --whole request--> HANDLING --handler returned--> WRITING --sent--> IDLE | | |
- * +--idle_ms------+--malformed, too large, header_ms, body_ms--> WRITING ---+--not kept alive--> LINGER --peer
- * closed, 2 s--> freed
+ *   IDLE --byte--> READING --whole request--> HANDLING --handler returned--> WRITING --sent--> IDLE
+ *    |                |                                                        |
+ *    |                +--malformed, too large, header_ms, body_ms--> WRITING   +--sent, not kept alive--> LINGER
+ *    |                                                                                                      |
+ *    +--idle_ms--> freed                                                  freed <--peer closed, LINGER_MS---+
  *
  * While HANDLING and WRITING nothing is read: pipelined bytes wait in the socket. LINGER reads and drops what the
  * peer still sends, so that its answer is not lost to a reset (RFC 9112 9.6). Handlers never see the loop; their
