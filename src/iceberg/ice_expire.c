@@ -1,9 +1,9 @@
 /* src/iceberg/ice_expire.c — which versions go with the next commit, and deleting what only they reached.
  *
  * A snapshot goes when it is beyond the versions_min newest of main and older than age_us_max. Kept are what tags and
- * branches other than main name, and a branch's own snapshots down to where it left main. gc.enabled=false stops both
- * expiry and sweep. A tag that somebody set since we last read the metadata must not be lost: when there is something
- * to expire the metadata is read again first. */
+ * branches other than main name, and a branch's own snapshots down to where it left main. gc.enabled=false stops
+ * expiry and every sweep. A tag that somebody set since we last read the metadata must not be lost: when there is
+ * something to expire the metadata is read again first. */
 #include <stdio.h>
 
 #include "base/env.h"
@@ -13,7 +13,7 @@
 /* Removed in groups, so that most commits need not read the metadata again. */
 #define GROUP_OF(versions_min) (1 + (versions_min) / 8)
 
-static bool gc_enabled(const json_t *metadata)
+bool ice_gc_enabled(const json_t *metadata)
 {
 	return strcmp(json_get_str(json_object_get(metadata, "properties"), "gc.enabled", "true"), "false") != 0;
 }
@@ -120,7 +120,7 @@ static int expirable(const struct ice_table *table, bool new_version, json_t **i
 	*ids = json_array();
 	if (!*ids)
 		return err_nomem(err);
-	if (!table->has_keep || !gc_enabled(table->metadata) ||
+	if (!table->has_keep || !ice_gc_enabled(table->metadata) ||
 	    json_array_size(snapshots) + new_version <= (size_t)n_kept)
 		return 0;
 	n_kept -= new_version && n_kept > 1;

@@ -468,4 +468,5 @@ const struct lake_format_ops ice_format_ops = {
 	.abort = ice_abort,
 	.forget = ice_forget,
 	.sweep = ice_sweep,
+	.sweep_orphans = ice_sweep_orphans,
 };

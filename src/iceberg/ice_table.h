@@ -8,7 +8,7 @@
  *
  * - A snapshot goes when it is beyond keep.versions_min and older than keep.age_us_max, in groups of 1 + versions_min
  *   / 8: that many more may be there. The parent of the newest always stays. What sweep has not deleted when the
- *   table is closed stays in the store as orphans. gc.enabled=false stops both. keep NULL: nothing expires.
+ *   table is closed is left to sweep_orphans. gc.enabled=false stops all three. keep NULL: nothing expires.
  * - Writing needs: format version 2 or 3, no partition spec, Parquet, no encryption, a location in the store; else
  *   open says ERR_UNSUPPORTED or ERR_IDENTITY. Position and equality deletes of other writers do not hinder appends;
  *   prepare refuses removed files and vectors beside them. One commit under way at a time; a prepare that meets a

@@ -157,8 +157,8 @@ int ice_table_adopt(struct ice_table *table, struct catalog_table *from, struct 
 struct ice_entry *ice_entry_new(struct manifest_entry *m); /* takes m; NULL: no memory, m freed */
 void ice_entry_free(struct ice_entry *entry);
 void ice_totals_add(struct ice_totals *totals, const struct manifest_entry *m, int sign);
-int ice_vector_set(struct data_file *file, const struct manifest_entry *m,
-                   struct err *err) TARN_MUST_CHECK;     /* where its vector lies, m: the vector's entry */
+/* says in the data file where its vector lies; m: the vector's entry */
+int ice_vector_set(struct data_file *file, const struct manifest_entry *m, struct err *err) TARN_MUST_CHECK;
 int64_t ice_entry_bytes(const struct manifest_entry *m); /* a vector counts its blob */
 
 /* ice_commit.c, ice_expire.c, ice_snapshot.c, ice_done.c */
@@ -175,6 +175,10 @@ int ice_done(struct lake_table *table, struct lake_pending *pending, struct cata
 void ice_abort(struct lake_table *table, struct lake_pending *pending);
 void ice_forget(struct lake_pending *pending);
 int ice_sweep(struct lake_table *table, size_t *n_deleted, struct err *err);
+bool ice_gc_enabled(const json_t *metadata); /* the table's owner lets files be deleted */
+/* ice_orphans.c */
+int ice_sweep_orphans(struct catalog *catalog, struct store *store, const char *ns, const char *name,
+                      struct lake_orphans *orphans, struct err *err);
 int ice_create(struct catalog *catalog, struct store *store, const char *ns, const char *name,
                const struct lake_create *create, struct err *err);
 int ice_plan_fields(struct lake_table *table, struct lake_field *add_fields, size_t n, struct err *err);

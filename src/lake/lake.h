@@ -34,7 +34,7 @@ struct lake {
 /* The engine, loaded at the first call; thread-safe. */
 int lake_duck(struct lake *lake, struct duck **out, struct err *err) TARN_MUST_CHECK;
 
-/* A file of ours that no version names and none will: an orphan if this fails. */
+/* A file of ours that no version names and none will: left to orphans.h if this fails. */
 void lake_remove(struct lake *lake, const char *uri);
 
 #endif

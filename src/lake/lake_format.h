@@ -69,6 +69,17 @@ struct lake_change {
 	bool replace;     /* compaction: rows are unchanged */
 };
 
+/* A search for files that nothing names (lake/orphans.h). */
+struct lake_orphans {
+	struct lake_kv own; /* a table without this property is another's: nothing happens */
+	int64_t before_us;  /* only files last written before this (wall clock) */
+	size_t n_max;       /* at most so many go */
+	/* out */
+	size_t n_deleted;
+	uint64_t bytes_deleted;
+	bool more; /* n_max was reached */
+};
+
 struct lake_keep {
 	int64_t versions_min;
 	int64_t age_us_max;
@@ -124,6 +135,10 @@ struct lake_format_ops {
 	void (*forget)(struct lake_pending *pending);
 	/* Deletes files that committed expiry made unreachable. Failures are not fatal: repeated next time. */
 	int (*sweep)(struct lake_table *table, size_t *n_deleted, struct err *err);
+	/* Deletes old files of ours below the table's location that nothing in its current metadata reaches. After an
+	 * error some may be gone, as counted. A table that is not there has none. */
+	int (*sweep_orphans)(struct catalog *catalog, struct store *store, const char *ns, const char *name,
+	                     struct lake_orphans *orphans, struct err *err);
 };
 
 void lake_fields_free(struct lake_field *fields, size_t n); /* names, docs and the array */

@@ -36,6 +36,10 @@ struct store_ops {
 	/* All keys below a prefix (a folder), in byte order; stops when fn returns non-zero and returns that. */
 	int (*list)(struct store *store, const char *prefix, int (*fn)(void *arg, const struct store_object *object),
 	            void *arg, struct err *err);
+	/* The same of what unfinished puts and files left under temporary names: no objects, but remove takes their
+	 * keys. Some may be in use by another thread. */
+	int (*list_unfinished)(struct store *store, const char *prefix,
+	                       int (*fn)(void *arg, const struct store_object *object), void *arg, struct err *err);
 	/* A local path to write a new file at (DuckDB writes there); finish gives it its key (create-only), abort
 	 * removes it. */
 	int (*file_begin)(struct store *store, const char *key, char *path, size_t path_size, struct err *err);

@@ -16,6 +16,7 @@
 #include "store/store_int.h"
 
 #define SYNC_EACH_MAX 64
+#define TEMP_PREFIX ".tmp-"
 #define PATH_BYTES 4096
 
 struct fs_store {
@@ -105,7 +106,7 @@ static int temp_path(const char *path, char *out, struct err *err)
 		return rc;
 	parent_of(path, parent);
 	env_uuid_text(uuid);
-	return snprintf(out, PATH_BYTES, "%s/.tmp-%s", parent, uuid) < PATH_BYTES
+	return snprintf(out, PATH_BYTES, "%s/" TEMP_PREFIX "%s", parent, uuid) < PATH_BYTES
 	               ? ERR_OK
 	               : err_set(err, ERR_LIMIT, "path of '%s' is too long", path);
 }
@@ -235,40 +236,45 @@ static int fs_remove(struct store *store, const char *key, struct err *err)
 	return rc < 0 && rc != -ENOENT ? err_set_errno(err, ERR_IO, -rc, "cannot remove '%s'", path) : ERR_OK;
 }
 
-static int list_folder(struct fs_store *fs, const char *key, int depth, int (*fn)(void *, const struct store_object *),
-                       void *arg, struct err *err)
+struct listing {
+	struct fs_store *fs;
+	bool unfinished; /* temporary names only; else all others */
+	int (*fn)(void *arg, const struct store_object *object);
+	void *arg;
+	struct err *err;
+};
+
+static int list_folder(const struct listing *l, const char *key, int depth)
 {
 	char path[PATH_BYTES], child[PATH_BYTES];
 	char **names;
 	size_t n;
-	int rc = snprintf(path, sizeof path, "%s%s%s", fs->root, *key ? "/" : "", key) < PATH_BYTES
+	int rc = snprintf(path, sizeof path, "%s%s%s", l->fs->root, *key ? "/" : "", key) < PATH_BYTES
 	                 ? env_list_dir(path, &names, &n)
 	                 : -ENAMETOOLONG;
 
 	if (rc == -ENOENT)
 		return ERR_OK;
 	if (rc < 0)
-		return err_set_errno(err, ERR_IO, -rc, "cannot list '%s'", path);
+		return err_set_errno(l->err, ERR_IO, -rc, "cannot list '%s'", path);
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		struct env_stat st;
 		struct store_object object;
 
-		if (strncmp(names[i], ".tmp-", 5) == 0 ||
-		    snprintf(child, sizeof child, "%s%s%s", key, *key ? "/" : "", names[i]) >= PATH_BYTES ||
-		    snprintf(path, sizeof path, "%s/%s", fs->root, child) >= PATH_BYTES || env_stat(path, &st) < 0)
+		if (snprintf(child, sizeof child, "%s%s%s", key, *key ? "/" : "", names[i]) >= PATH_BYTES ||
+		    snprintf(path, sizeof path, "%s/%s", l->fs->root, child) >= PATH_BYTES || env_stat(path, &st) < 0)
 			continue;
 		object = (struct store_object){ child, st.size, st.mtime_us };
-		if (!st.is_dir)
-			rc = fn(arg, &object);
-		else if (depth < 32)
-			rc = list_folder(fs, child, depth + 1, fn, arg, err);
+		if (st.is_dir)
+			rc = depth < 32 ? list_folder(l, child, depth + 1) : ERR_OK;
+		else if ((strncmp(names[i], TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0) == l->unfinished)
+			rc = l->fn(l->arg, &object);
 	}
 	env_free_names(names, n);
 	return rc;
 }
 
-static int fs_list(struct store *store, const char *prefix, int (*fn)(void *, const struct store_object *), void *arg,
-                   struct err *err)
+static int list_below(const struct listing *l, const char *prefix)
 {
 	char key[PATH_BYTES];
 	size_t n;
@@ -278,8 +284,20 @@ static int fs_list(struct store *store, const char *prefix, int (*fn)(void *, co
 	if (n > 0 && key[n - 1] == '/')
 		key[n - 1] = '\0';
 	if (*key && !store_key_ok(str_of(key)))
-		return err_set(err, ERR_USAGE, "'%s' is not a valid folder inside the warehouse", prefix);
-	return list_folder((struct fs_store *)store, key, 0, fn, arg, err);
+		return err_set(l->err, ERR_USAGE, "'%s' is not a valid folder inside the warehouse", prefix);
+	return list_folder(l, key, 0);
+}
+
+static int fs_list(struct store *store, const char *prefix, int (*fn)(void *, const struct store_object *), void *arg,
+                   struct err *err)
+{
+	return list_below(&(struct listing){ (struct fs_store *)store, false, fn, arg, err }, prefix);
+}
+
+static int fs_list_unfinished(struct store *store, const char *prefix, int (*fn)(void *, const struct store_object *),
+                              void *arg, struct err *err)
+{
+	return list_below(&(struct listing){ (struct fs_store *)store, true, fn, arg, err }, prefix);
 }
 
 /* DuckDB writes at the path; a half-written file stays under its temporary name. */
@@ -428,6 +446,7 @@ static const struct store_ops fs_ops = {
 	.head = fs_head,
 	.remove = fs_remove,
 	.list = fs_list,
+	.list_unfinished = fs_list_unfinished,
 	.file_begin = fs_file_begin,
 	.file_finish = fs_file_finish,
 	.file_abort = fs_file_abort,

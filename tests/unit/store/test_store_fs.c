@@ -159,6 +159,9 @@ static void lists_in_byte_order(void **state)
 	assert_null(strstr(seen.text, ".tmp"));
 	assert_null(strstr(seen.text, "u/1"));
 	seen.text[0] = '\0';
+	assert_int_equal(store->ops->list_unfinished(store, "t", note, &seen, &err), 0);
+	assert_string_equal(seen.text, "t/.tmp-0000 ");
+	seen.text[0] = '\0';
 	assert_int_equal(store_list(store, "stop", note, &seen, &err), 77);
 	assert_string_equal(seen.text, "stop/here ");
 	seen.text[0] = '\0';
