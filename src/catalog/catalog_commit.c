@@ -10,7 +10,7 @@
  *   5. superfluous old metadata files are deleted
  * A pointer that moved between 1 and 4 means somebody else committed: the files are removed and all starts again at
  * 1, where the requirements are judged anew on the newer base. A crash before the COMMIT leaves unreferenced files
- * only, which the orphan sweep collects. */
+ * only: lake/orphans.h collects those of our own tables, engines have commands for theirs. */
 #include "catalog/catalog_sqlite_int.h"
 
 #include "base/env.h"

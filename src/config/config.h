@@ -51,6 +51,7 @@ struct config {
 	bool compact;                /* lake.compact */
 	int64_t keep_versions;       /* lake.keep_versions */
 	int64_t keep_age_us;         /* lake.keep_age */
+	int64_t orphan_age_us;       /* lake.orphan_age */
 	int64_t journal_segment_bytes, journal_max_bytes;
 	bool ack_publish; /* ack: journal | publish */
 	int64_t sql_memory_bytes, sql_time_us;

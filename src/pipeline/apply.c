@@ -138,6 +138,7 @@ int apply_open(const struct config *config, const struct config_pipeline *conf, 
 	a->conf = conf;
 	a->source = source;
 	a->lake = lake;
+	orphans_init(&a->orphans); /* before anything is written */
 	a->ctx = (struct pipe_context){ .column_filled = column_filled,
 		                        .asker = a,
 		                        .lake = lake,

@@ -3,6 +3,7 @@
 #define TARN_PIPELINE_APPLY_INT_H
 
 #include "base/thread.h"
+#include "lake/orphans.h"
 #include "pipeline/apply.h"
 #include "pipeline/repeat.h"
 
@@ -44,6 +45,8 @@ struct apply {
 	bool copying;            /* the copier works: the journal is not trimmed */
 	bool attach;             /* the copier finished a table: the apply thread opens it */
 
+	struct orphans orphans; /* the copier's */
+
 	/* apply thread only */
 	struct journal_reader *reader;
 	uint64_t applied, applied_end;                /* commit and end LSN of the newest transaction applied */
@@ -69,6 +72,8 @@ int apply_store_position(struct apply *a, struct err *err) TARN_MUST_CHECK;
 int apply_trim(struct apply *a, struct err *err) TARN_MUST_CHECK;
 /* apply_compact.c: between transactions; best right after a publish. After an error as after one of apply_publish. */
 int apply_compact(struct apply *a, struct err *err) TARN_MUST_CHECK;
+/* apply_orphans.c: when it is time; the copier's, while it has nothing to copy */
+void apply_collect_orphans(struct apply *a);
 /* apply_held.c */
 void apply_load_holds(struct apply *a);
 void apply_retry_holds(struct apply *a); /* now and then, while position_waits */
