@@ -116,7 +116,7 @@ void env_uuid(uint8_t out[16])
 	out[8] = (uint8_t)((out[8] & 0x3F) | 0x80); /* variant 10 */
 }
 
-void uuid_text(const uint8_t uuid[16], char out[37])
+const char *uuid_text(const uint8_t uuid[16], char out[37])
 {
 	static const char hex[] = "0123456789abcdef";
 	char *p = out;
@@ -128,6 +128,7 @@ void uuid_text(const uint8_t uuid[16], char out[37])
 		*p++ = hex[uuid[i] & 15];
 	}
 	*p = '\0';
+	return out;
 }
 
 void env_uuid_text(char out[37])

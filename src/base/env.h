@@ -93,7 +93,7 @@ int env_random(void *buf, size_t n);
 /* Random (version 4) UUID as 16 bytes and as text of 36 characters. */
 void env_uuid(uint8_t out[16]);
 void env_uuid_text(char out[37]);
-void uuid_text(const uint8_t uuid[16], char out[37]);
+const char *uuid_text(const uint8_t uuid[16], char out[37]); /* out */
 int env_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
 
 #endif

@@ -21,7 +21,7 @@
 #define REPEAT_US INT64_C(10000000)
 
 struct repeat {
-	uint64_t hash; /* component, level and text; 0: free */
+	uint64_t hash; /* component, level, text and field values; 0: free */
 	int64_t printed_us;
 	uint64_t held; /* counted since */
 };
@@ -171,11 +171,12 @@ void log_msg(enum log_level level, const char *component, const char *const *fie
 	char text[ERR_TEXT_MAX * 2], time[TIME_TEXT_MAX];
 	struct wbuf w = { .p = logger.line, .cap = LINE_MAX_BYTES - 1, .max = LINE_MAX_BYTES - 1 };
 	uint64_t hash, held;
-	int64_t now = env_mono_us();
+	int64_t now;
 	va_list ap;
 
 	if (!log_enabled(level))
 		return;
+	now = env_mono_us();
 	va_start(ap, fmt);
 	if (vsnprintf(text, sizeof text, fmt, ap) < 0)
 		text[0] = '\0';

@@ -1,7 +1,8 @@
 /* src/base/log.h — diagnostics (never the journal). JSON lines or plain text to a file or standard error.
  *
- * Thread-safe. A message that repeats (same place, same text) within ten seconds is counted, not printed; the count
- * is printed with the next one. No row data, no statement parameters and no secrets at info level and above. */
+ * Thread-safe. A message that repeats (same component, level, text and field values) within ten seconds is counted, not
+ * printed; the count is printed with the next one. The last 64 messages or so are remembered: when one is pushed out,
+ * its count goes with it. No row data, no statement parameters and no secrets at info level and above. */
 #ifndef TARN_BASE_LOG_H
 #define TARN_BASE_LOG_H
 

@@ -1,7 +1,7 @@
 /* src/event/batch.h — rows in columns: what conversion fills and the Parquet writer empties.
  *
- * A batch has a fixed capacity in rows. Strings and list elements live in its arena. One thread at a time; ownership
- * moves with the pointer. Reader contract of a column: for row r < batch->n: column_valid(c, r), then the C type of
+ * A batch has a fixed capacity in rows. Bytes of strings live in its arena, list elements in the column's child. One
+ * thread at a time; ownership moves with the pointer. Reader contract of a column: for row r < batch->n: column_valid(c, r), then the C type of
  * event/type.h at index r of data. The data of an invalid row is zeroed. */
 #ifndef TARN_EVENT_BATCH_H
 #define TARN_EVENT_BATCH_H
@@ -27,7 +27,7 @@ struct column {
 };
 
 struct batch {
-	struct arena *arena; /* strings, child columns; reset with the batch */
+	struct arena *arena; /* bytes of strings; reset with the batch */
 	uint32_t n;          /* rows filled */
 	uint32_t cap;
 	uint16_t n_columns;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/env.h"
 #include "event/batch.h"
 
 static void put_decimal(struct wbuf *out, __int128 v, unsigned scale)
@@ -31,7 +32,8 @@ static void put_date(struct wbuf *out, int64_t days)
 	unsigned month, day;
 
 	civil_from_days(days, &year, &month, &day);
-	wbuf_putf(out, "%04" PRId64 "-%02u-%02u", year, month, day);
+	/* the sign is not one of the four digits of a year before 1 */
+	wbuf_putf(out, "%s%04" PRId64 "-%02u-%02u", year < 0 ? "-" : "", year < 0 ? -year : year, month, day);
 }
 
 static void put_time(struct wbuf *out, int64_t us)
@@ -75,18 +77,6 @@ static void put_hex(struct wbuf *out, const uint8_t *p, size_t n)
 	}
 }
 
-static void put_uuid(struct wbuf *out, const uint8_t *p)
-{
-	static const uint8_t parts[] = { 4, 2, 2, 2, 6 };
-
-	for (size_t i = 0; i < sizeof parts; i++) {
-		if (i > 0)
-			wbuf_put_u8(out, '-');
-		put_hex(out, p, parts[i]);
-		p += parts[i];
-	}
-}
-
 static void put_list(struct wbuf *out, const struct column *c, struct list_ref ref)
 {
 	wbuf_put_u8(out, '[');
@@ -100,6 +90,8 @@ static void put_list(struct wbuf *out, const struct column *c, struct list_ref r
 
 void column_text(const struct column *c, uint32_t row, struct wbuf *out)
 {
+	char uuid[37];
+
 	if (!column_valid(c, row)) {
 		wbuf_putz(out, "null");
 		return;
@@ -119,7 +111,7 @@ void column_text(const struct column *c, uint32_t row, struct wbuf *out)
 	case TYPE_BINARY:
 		put_hex(out, (const uint8_t *)COLUMN_AT(c, struct str, row).p, COLUMN_AT(c, struct str, row).n);
 		break;
-	case TYPE_UUID: put_uuid(out, (const uint8_t *)c->data + 16 * (size_t)row); break;
+	case TYPE_UUID: wbuf_putz(out, uuid_text((const uint8_t *)c->data + 16 * (size_t)row, uuid)); break;
 	case TYPE_DATE: put_date(out, COLUMN_AT(c, int32_t, row)); break;
 	case TYPE_TIME: put_time(out, COLUMN_AT(c, int64_t, row)); break;
 	case TYPE_TIMESTAMP: put_timestamp(out, COLUMN_AT(c, int64_t, row), false); break;

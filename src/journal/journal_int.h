@@ -15,8 +15,11 @@ struct segment {
 
 /* Positions, in the order they are reached:
  *
- *   durable_pos <= commit_pos <= file_pos + out.n (commit_pos: behind the last record outside a transaction or
- *     COMMIT) file_pos: behind what the file has; out holds what comes next
+ *   durable_pos <= commit_pos <= file_pos + out.n
+ *
+ *   durable_pos  what was synced; readers go as far
+ *   commit_pos   behind the last COMMIT, or the last record outside a transaction
+ *   file_pos     behind what the file has; out holds what comes next
  *
  * Owner of a field: "shared" ones are changed under the monitor (segments by the writer and by trim, the rest by the
  * writer) and read under it; the writer reads durable_pos without. No lock is held over reading, writing or syncing a

@@ -14,7 +14,8 @@ decimal.getcontext().prec = 2000
 
 def expected_year(y):
     y = int(y)
-    return "%04d" % (y if y > 0 else y + 1)
+    y = y if y > 0 else y + 1
+    return "%s%04d" % ("-" if y < 0 else "", abs(y))  # the sign is not one of ISO 8601's four digits
 
 class Recorder:
     def __init__(self, dsn):
