@@ -2,7 +2,6 @@
 #include "pg/pg_catalog.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -56,7 +55,7 @@ static bool row_matches(const struct pg_result *list, int row, const char *patte
 
 	if (kind != 'r' && kind != 'p')
 		return false;
-	if (pg_result_text(list, row, 4)[0] == 't' && strpbrk(pattern, "*?"))
+	if (pg_result_bool(list, row, 4) && strpbrk(pattern, "*?"))
 		return false;
 	return pattern_matches(pattern, str_of(pg_result_text(list, row, 1)), str_of(pg_result_text(list, row, 2)));
 }
@@ -147,8 +146,6 @@ static int matching_oids(struct pg_conn *conn, const struct pg_result *list, con
 	return wbuf_check(oids, err, "the list of tables");
 }
 
-static bool yes(const struct pg_result *r, int row, int column) { return pg_result_text(r, row, column)[0] == 't'; }
-
 /* The columns result is ordered by oid: the first row of this one by bisection, and how many. */
 static int columns_of(const struct pg_result *columns, uint32_t oid, int *n)
 {
@@ -157,12 +154,12 @@ static int columns_of(const struct pg_result *columns, uint32_t oid, int *n)
 	while (low < high) {
 		int mid = low + (high - low) / 2;
 
-		if ((uint32_t)strtoul(pg_result_text(columns, mid, 0), NULL, 10) < oid)
+		if (pg_result_u32(columns, mid, 0) < oid)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	for (end = low; end < rows && (uint32_t)strtoul(pg_result_text(columns, end, 0), NULL, 10) == oid; end++)
+	for (end = low; end < rows && pg_result_u32(columns, end, 0) == oid; end++)
 		;
 	*n = end - low;
 	return low;
@@ -171,15 +168,15 @@ static int columns_of(const struct pg_result *columns, uint32_t oid, int *n)
 static int make_table(const struct pg_result *facts, int row, const struct pg_result *columns, struct pg_table *out,
                       struct err *err)
 {
-	uint32_t oid = (uint32_t)strtoul(pg_result_text(facts, row, 0), NULL, 10);
+	uint32_t oid = pg_result_u32(facts, row, 0);
 	struct pg_table_facts f = {
 		.schema = pg_result_text(facts, row, 1),
 		.name = pg_result_text(facts, row, 2),
 		.kind = pg_result_text(facts, row, 3)[0],
 		.persistence = pg_result_text(facts, row, 4)[0],
 		.identity = pg_result_text(facts, row, 5)[0],
-		.partition = yes(facts, row, 6),
-		.rows_hidden = yes(facts, row, 11),
+		.partition = pg_result_bool(facts, row, 6),
+		.rows_hidden = pg_result_bool(facts, row, 11),
 	};
 	int n, first = columns_of(columns, oid, &n);
 	int64_t rows = -1, bytes = 0;
@@ -191,9 +188,9 @@ static int make_table(const struct pg_result *facts, int row, const struct pg_re
 		bytes = 0;
 	out->rows_estimate = rows;
 	out->bytes = (uint64_t)bytes;
-	out->can_select = yes(facts, row, 9);
-	out->is_owner = yes(facts, row, 10);
-	out->published = yes(facts, row, 12);
+	out->can_select = pg_result_bool(facts, row, 9);
+	out->is_owner = pg_result_bool(facts, row, 10);
+	out->published = pg_result_bool(facts, row, 12);
 	return pg_table_relation(oid, &f, columns, first, n, &out->rel, &out->binary_ok, err);
 }
 

@@ -317,6 +317,14 @@ const char *pg_result_text(const struct pg_result *result, int row, int column)
 {
 	return PQgetvalue(result_raw(result), row, column);
 }
+bool pg_result_bool(const struct pg_result *result, int row, int column)
+{
+	return pg_result_text(result, row, column)[0] == 't';
+}
+uint32_t pg_result_u32(const struct pg_result *result, int row, int column)
+{
+	return (uint32_t)strtoul(pg_result_text(result, row, column), NULL, 10);
+}
 bool pg_result_null(const struct pg_result *result, int row, int column)
 {
 	return PQgetisnull(result_raw(result), row, column);

@@ -36,6 +36,8 @@ int pg_query(struct pg_conn *conn, const char *sql, const char *const *params, i
 int pg_exec(struct pg_conn *conn, const char *sql, struct err *err) TARN_MUST_CHECK;
 int pg_result_rows(const struct pg_result *result);
 const char *pg_result_text(const struct pg_result *result, int row, int column); /* "" for null */
+bool pg_result_bool(const struct pg_result *result, int row, int column);        /* null is false */
+uint32_t pg_result_u32(const struct pg_result *result, int row, int column);     /* oids, places in a key; null is 0 */
 bool pg_result_null(const struct pg_result *result, int row, int column);
 void pg_result_free(struct pg_result *result);
 

@@ -2,7 +2,6 @@
 #include "pg/pg_describe.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -133,7 +132,7 @@ static int set_column(const struct pg_describer *d, struct description *q, struc
 	struct pg_type_info info = { .oid = col->type_oid,
 		                     .typmod = col->typmod,
 		                     .typtype = kind[0],
-		                     .elem_oid = (uint32_t)strtoul(pg_result_text(q->types, i, 2), NULL, 10),
+		                     .elem_oid = pg_result_u32(q->types, i, 2),
 		                     .elem_typtype = pg_result_text(q->types, i, 3)[0] };
 	bool gone = !*kind && col->type_oid >= FIRST_USER_OID;
 	char type_name[128];
@@ -197,7 +196,7 @@ static int judge(const struct description *q, struct relation *rel, struct err *
 	if (pg_result_rows(q->facts) == 1) {
 		facts.kind = pg_result_text(q->facts, 0, 3)[0];
 		facts.persistence = pg_result_text(q->facts, 0, 4)[0];
-		facts.partition = pg_result_text(q->facts, 0, 6)[0] == 't';
+		facts.partition = pg_result_bool(q->facts, 0, 6);
 	}
 	for (int row = 0; row < pg_result_rows(q->columns); row++) {
 		pg_column_facts(q->columns, row, &now);

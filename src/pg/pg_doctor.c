@@ -199,7 +199,7 @@ static int check_publication(const struct doctor *d, const struct pg_tables *tab
 		tell(d, "publication", FAILING, problem.text, mend);
 	else if (!rc)
 		tell(d, "publication", FINE, TEXT(found, "%s has all tables", d->publication), "");
-	else if (foreign || (!exists && !d->facts.may_create) || (exists && pg_result_text(facts, 0, 5)[0] != 't'))
+	else if (foreign || (!exists && !d->facts.may_create) || (exists && !pg_result_bool(facts, 0, 5)))
 		tell(d, "publication", FAILING,
 		     TEXT(found, "%s %s, and role %s may not change that", d->publication,
 		          exists ? "lacks tables" : "does not exist", d->facts.user),

@@ -1,13 +1,9 @@
 /* src/pg/pg_publication.c — the publication: made or completed when we may, checked always. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "pg/pg_catalog.h"
 #include "pg_sql.h"
-
-static bool yes(const struct pg_result *r, int row, int column) { return pg_result_text(r, row, column)[0] == 't'; }
 
 /* "ONLY s.t, ONLY s.u": those not yet published (all: every one). Without ONLY the server would add inheritance
  * children too. Returns how many. */
@@ -77,14 +73,15 @@ static int create(struct pg_conn *conn, const char *publication, const struct pg
 static int check_operations(struct pg_conn *conn, const char *publication, const struct pg_result *facts,
                             struct err *err)
 {
-	if (yes(facts, 0, 1) && yes(facts, 0, 2) && yes(facts, 0, 3) && yes(facts, 0, 4))
+	if (pg_result_bool(facts, 0, 1) && pg_result_bool(facts, 0, 2) && pg_result_bool(facts, 0, 3) &&
+	    pg_result_bool(facts, 0, 4))
 		return ERR_OK;
 	return err_set(
 		err, ERR_UNSUPPORTED,
 		"%s: publication \"%s\" does not publish%s%s%s%s; run: ALTER PUBLICATION \"%s\" SET (publish = 'insert, update, delete, truncate'), then copy its tables again",
-		pg_conn_label(conn), publication, yes(facts, 0, 1) ? "" : " inserts",
-		yes(facts, 0, 2) ? "" : " updates", yes(facts, 0, 3) ? "" : " deletes",
-		yes(facts, 0, 4) ? "" : " truncates", publication);
+		pg_conn_label(conn), publication, pg_result_bool(facts, 0, 1) ? "" : " inserts",
+		pg_result_bool(facts, 0, 2) ? "" : " updates", pg_result_bool(facts, 0, 3) ? "" : " deletes",
+		pg_result_bool(facts, 0, 4) ? "" : " truncates", publication);
 }
 
 static int check_limits(struct pg_conn *conn, const char *publication, const struct pg_tables *tables, struct err *err)
@@ -93,7 +90,7 @@ static int check_limits(struct pg_conn *conn, const char *publication, const str
 	int rc = pg_query(conn, pg_sql_publication_limits, (const char *[]){ publication }, 1, &limits, err);
 
 	for (int row = 0; !rc && row < pg_result_rows(limits); row++) {
-		uint32_t oid = (uint32_t)strtoul(pg_result_text(limits, row, 0), NULL, 10);
+		uint32_t oid = pg_result_u32(limits, row, 0);
 
 		for (size_t i = 0; !rc && i < tables->n; i++) {
 			const struct relation *rel = tables->tables[i].rel;
@@ -103,8 +100,8 @@ static int check_limits(struct pg_conn *conn, const char *publication, const str
 					err, ERR_UNSUPPORTED,
 					"%s: publication \"%s\" has a %s on %s.%s, so the lake would miss some of it; run: ALTER PUBLICATION \"%s\" DROP TABLE ONLY \"%s\".\"%s\" and start again (the table is added whole)",
 					pg_conn_label(conn), publication,
-					yes(limits, row, 1) ? "row filter" : "column list", rel->schema, rel->name,
-					publication, rel->schema, rel->name);
+					pg_result_bool(limits, row, 1) ? "row filter" : "column list", rel->schema,
+					rel->name, publication, rel->schema, rel->name);
 		}
 	}
 	pg_result_free(limits);
@@ -127,13 +124,14 @@ static int add_missing(struct pg_conn *conn, const char *publication, const stru
 	return rc;
 }
 
-/* The caller looked for tables under some publication; whether they are in this one is asked afresh. */
+/* The caller looked for tables under some publication; whether they are in this one is asked afresh. Both lists are in
+ * the order of names, so the row looked for is nearly always the one behind the last found. */
 static int refresh_published(struct pg_conn *conn, const char *publication, const struct pg_tables *tables,
                              struct err *err)
 {
 	struct pg_result *facts = NULL;
 	struct wbuf oids;
-	int rc;
+	int rc, rows, at = 0;
 
 	wbuf_init(&oids, 0);
 	for (size_t i = 0; i < tables->n; i++)
@@ -143,13 +141,16 @@ static int refresh_published(struct pg_conn *conn, const char *publication, cons
 	if (!rc)
 		rc = pg_query(conn, pg_sql_tables_facts, (const char *[]){ wbuf_cstr(&oids), publication }, 2, &facts,
 		              err);
+	rows = pg_result_rows(facts);
 	for (size_t i = 0; !rc && i < tables->n; i++) {
 		struct pg_table *t = &tables->tables[i];
+		int tried = 0;
 
-		t->published = false;
-		for (int row = 0; row < pg_result_rows(facts); row++)
-			if ((uint32_t)strtoul(pg_result_text(facts, row, 0), NULL, 10) == t->rel->id)
-				t->published = yes(facts, row, 12);
+		while (tried < rows && pg_result_u32(facts, (at + tried) % rows, 0) != t->rel->id)
+			tried++;
+		t->published = tried < rows && pg_result_bool(facts, (at + tried) % rows, 12);
+		if (tried < rows)
+			at = (at + tried + 1) % rows;
 	}
 	pg_result_free(facts);
 	wbuf_free(&oids);

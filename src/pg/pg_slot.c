@@ -1,6 +1,5 @@
 /* src/pg/pg_slot.c — the replication slot: seen, made, dropped, and what must hold before a stream starts. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "pg/pg_catalog.h"
@@ -9,8 +8,6 @@
 #include "pg_sql.h"
 
 #define SLOT_NAME_MAX 63
-
-static bool yes(const struct pg_result *r, int column) { return pg_result_text(r, 0, column)[0] == 't'; }
 
 static uint64_t lsn_or_0(const struct pg_result *r, int column)
 {
@@ -43,13 +40,13 @@ int pg_slot_inspect(struct pg_conn *conn, const char *slot, struct pg_slot *out,
 		return rc;
 	}
 	out->exists = true;
-	out->active = yes(r, 0);
-	out->two_phase = yes(r, 1);
-	out->temporary = yes(r, 2);
+	out->active = pg_result_bool(r, 0, 0);
+	out->two_phase = pg_result_bool(r, 0, 1);
+	out->temporary = pg_result_bool(r, 0, 2);
 	str_copy(out->plugin, sizeof out->plugin, str_of(pg_result_text(r, 0, 3)));
 	str_copy(out->database, sizeof out->database, str_of(pg_result_text(r, 0, 4)));
 	str_copy(out->wal_status, sizeof out->wal_status, str_of(pg_result_text(r, 0, 5)));
-	out->active_pid = (int)strtol(pg_result_text(r, 0, 6), NULL, 10);
+	out->active_pid = (int)pg_result_u32(r, 0, 6);
 	out->restart_lsn = lsn_or_0(r, 7);
 	out->confirmed_flush_lsn = lsn_or_0(r, 8);
 	if (str_to_i64(str_of(pg_result_text(r, 0, 9)), &number) && number > 0)
@@ -148,9 +145,9 @@ int pg_source_facts(struct pg_conn *conn, struct pg_source_facts *out, struct er
 	str_copy(out->database, sizeof out->database, str_of(pg_result_text(r, 0, 7)));
 	str_copy(out->version, sizeof out->version, str_of(pg_result_text(r, 0, 12)));
 	str_copy(out->encoding, sizeof out->encoding, str_of(pg_result_text(r, 0, 13)));
-	out->may_replicate = yes(r, 5);
-	out->may_create = yes(r, 10);
-	out->in_recovery = yes(r, 11);
+	out->may_replicate = pg_result_bool(r, 0, 5);
+	out->may_create = pg_result_bool(r, 0, 10);
+	out->in_recovery = pg_result_bool(r, 0, 11);
 	if (!str_to_i64(str_of(pg_result_text(r, 0, 1)), &out->max_slots) ||
 	    !str_to_i64(str_of(pg_result_text(r, 0, 2)), &out->slots) ||
 	    !str_to_i64(str_of(pg_result_text(r, 0, 3)), &out->max_senders) ||

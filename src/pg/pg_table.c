@@ -12,22 +12,19 @@
 
 #define COLUMNS_MAX 1664 /* PostgreSQL's MaxTupleAttributeNumber; more cannot be */
 
-static uint32_t to_u32(const char *text) { return (uint32_t)strtoul(text, NULL, 10); }
-static bool to_bool(const char *text) { return text[0] == 't'; }
-
 void pg_column_facts(const struct pg_result *columns, int row, struct pg_column_facts *out)
 {
 	*out = (struct pg_column_facts){
 		.name = pg_result_text(columns, row, 1),
-		.type = { .oid = to_u32(pg_result_text(columns, row, 2)),
+		.type = { .oid = pg_result_u32(columns, row, 2),
 		          .typmod = (int32_t)strtol(pg_result_text(columns, row, 3), NULL, 10),
 		          .typtype = pg_result_text(columns, row, 7)[0],
-		          .elem_oid = to_u32(pg_result_text(columns, row, 8)),
+		          .elem_oid = pg_result_u32(columns, row, 8),
 		          .elem_typtype = pg_result_text(columns, row, 9)[0] },
 		.type_name = pg_result_text(columns, row, 4),
-		.not_null = to_bool(pg_result_text(columns, row, 5)),
-		.generated = to_bool(pg_result_text(columns, row, 6)),
-		.key_place = (uint16_t)to_u32(pg_result_text(columns, row, 10)),
+		.not_null = pg_result_bool(columns, row, 5),
+		.generated = pg_result_bool(columns, row, 6),
+		.key_place = (uint16_t)pg_result_u32(columns, row, 10),
 	};
 }
 

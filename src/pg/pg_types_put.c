@@ -51,32 +51,19 @@ static inline const char *binary_u8(const struct datum *d, uint8_t *out)
 	return NULL;
 }
 
-static inline const char *binary_u16(const struct datum *d, uint16_t *out)
-{
-	if (!LIKELY(d->n == 2))
-		return PG_WHY_MALFORMED;
-	memcpy(out, d->p, 2);
-	*out = __builtin_bswap16(*out);
-	return NULL;
-}
+#define BINARY_UINT(bits)                                                                                              \
+	static inline const char *binary_u##bits(const struct datum *d, uint##bits##_t *out)                           \
+	{                                                                                                              \
+		if (!LIKELY(d->n == sizeof *out))                                                                      \
+			return PG_WHY_MALFORMED;                                                                       \
+		memcpy(out, d->p, sizeof *out);                                                                        \
+		*out = __builtin_bswap##bits(*out);                                                                    \
+		return NULL;                                                                                           \
+	}
 
-static inline const char *binary_u32(const struct datum *d, uint32_t *out)
-{
-	if (!LIKELY(d->n == 4))
-		return PG_WHY_MALFORMED;
-	memcpy(out, d->p, 4);
-	*out = __builtin_bswap32(*out);
-	return NULL;
-}
-
-static inline const char *binary_u64(const struct datum *d, uint64_t *out)
-{
-	if (!LIKELY(d->n == 8))
-		return PG_WHY_MALFORMED;
-	memcpy(out, d->p, 8);
-	*out = __builtin_bswap64(*out);
-	return NULL;
-}
+BINARY_UINT(16)
+BINARY_UINT(32)
+BINARY_UINT(64)
 
 static inline const char *binary_bool(const struct datum *d, uint8_t *out)
 {
