@@ -1,4 +1,4 @@
-/* src/base/arena.c — memory freed as a whole: a list of blocks, newest first, and a list of release callbacks. */
+/* src/base/arena.c — memory freed as a whole: a list of blocks, newest first. */
 #include "base/arena.h"
 
 #include <stdarg.h>
@@ -16,15 +16,8 @@ struct block {
 	_Alignas(16) uint8_t bytes[];
 };
 
-struct release {
-	struct release *next;
-	void (*fn)(void *);
-	void *arg;
-};
-
 struct arena {
 	struct block *blocks; /* head is the one being filled */
-	struct release *releases;
 	size_t bytes, max;
 	size_t next_cap;
 };
@@ -38,16 +31,6 @@ struct arena *arena_new(size_t max_bytes)
 		arena->next_cap = BLOCK_FIRST;
 	}
 	return arena;
-}
-
-static void run_releases(struct arena *arena)
-{
-	while (arena->releases) {
-		struct release *r = arena->releases;
-
-		arena->releases = r->next; /* r lies in the arena itself */
-		r->fn(r->arg);
-	}
 }
 
 static void free_blocks(struct arena *arena, struct block *keep)
@@ -74,7 +57,6 @@ void arena_free(struct arena *arena)
 {
 	if (!arena)
 		return;
-	run_releases(arena);
 	free_blocks(arena, NULL);
 	mem_free(arena);
 }
@@ -83,7 +65,6 @@ void arena_reset(struct arena *arena)
 {
 	struct block *keep = NULL;
 
-	run_releases(arena);
 	/* The largest block of ordinary size: the next round probably needs as much, but one giant value must not
 	 * stay for ever. */
 	for (struct block *b = arena->blocks; b; b = b->next)
@@ -194,17 +175,6 @@ char *arena_printf(struct arena *arena, const char *fmt, ...)
 	vsnprintf(p, (size_t)n + 1, fmt, ap);
 	va_end(ap);
 	return p;
-}
-
-int arena_on_release(struct arena *arena, void (*fn)(void *), void *arg)
-{
-	struct release *r = arena_alloc(arena, sizeof *r);
-
-	if (!r)
-		return -1;
-	*r = (struct release){ arena->releases, fn, arg };
-	arena->releases = r;
-	return 0;
 }
 
 size_t arena_bytes(const struct arena *arena) { return arena->bytes; }

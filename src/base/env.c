@@ -24,7 +24,6 @@ int env_close(int fd) { return current->close(fd); }
 ssize_t env_read(int fd, void *buf, size_t n) { return current->read(fd, buf, n); }
 int env_fdatasync(int fd) { return current->fdatasync(fd); }
 int env_ftruncate(int fd, uint64_t size) { return current->ftruncate(fd, size); }
-int env_fallocate(int fd, uint64_t offset, uint64_t n) { return current->fallocate(fd, offset, n); }
 int env_rename(const char *from, const char *to) { return current->rename(from, to); }
 int env_link(const char *from, const char *to) { return current->link(from, to); }
 int env_unlink(const char *path) { return current->unlink(path); }

@@ -34,7 +34,6 @@ struct env_ops {
 	ssize_t (*write)(int fd, const void *buf, size_t n);
 	int (*fdatasync)(int fd);
 	int (*ftruncate)(int fd, uint64_t size);
-	int (*fallocate)(int fd, uint64_t offset, uint64_t n);
 	int (*rename)(const char *from, const char *to);
 	int (*link)(const char *from, const char *to); /* fails with -EEXIST: the create-only primitive */
 	int (*unlink)(const char *path);
@@ -65,7 +64,6 @@ ssize_t env_read(int fd, void *buf, size_t n);                      /* as read(2
 int env_write(int fd, const void *buf, size_t n);                   /* all or error */
 int env_fdatasync(int fd);
 int env_ftruncate(int fd, uint64_t size);
-int env_fallocate(int fd, uint64_t offset, uint64_t n);
 int env_rename(const char *from, const char *to);
 int env_link(const char *from, const char *to);
 int env_unlink(const char *path);

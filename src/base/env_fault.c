@@ -146,10 +146,6 @@ static ssize_t fault_pread(int fd, void *buf, size_t n, uint64_t offset)
 	PASS(ENV_PREAD, env_os.pread(fd, buf, n, offset));
 }
 static ssize_t fault_read(int fd, void *buf, size_t n) { PASS(ENV_READ, env_os.read(fd, buf, n)); }
-static int fault_fallocate(int fd, uint64_t offset, uint64_t n)
-{
-	PASS(ENV_FALLOCATE, env_os.fallocate(fd, offset, n));
-}
 static int fault_link(const char *from, const char *to) { PASS(ENV_LINK, env_os.link(from, to)); }
 static int fault_unlink(const char *path) { PASS(ENV_UNLINK, env_os.unlink(path)); }
 static int fault_mkdir(const char *path, mode_t mode) { PASS(ENV_MKDIR, env_os.mkdir(path, mode)); }
@@ -263,7 +259,6 @@ void env_fault_install(void)
 	table.write = fault_write;
 	table.fdatasync = fault_fdatasync;
 	table.ftruncate = fault_ftruncate;
-	table.fallocate = fault_fallocate;
 	table.rename = fault_rename;
 	table.link = fault_link;
 	table.unlink = fault_unlink;

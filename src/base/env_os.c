@@ -30,7 +30,6 @@ static ssize_t os_pwrite(int fd, const void *buf, size_t n, uint64_t offset)
 static ssize_t os_read(int fd, void *buf, size_t n) { RETRY(ssize_t, read(fd, buf, n)); }
 static ssize_t os_write(int fd, const void *buf, size_t n) { RETRY(ssize_t, write(fd, buf, n)); }
 static int os_ftruncate(int fd, uint64_t size) { RETRY(int, ftruncate(fd, (off_t)size)); }
-static int os_fallocate(int fd, uint64_t offset, uint64_t n) { RETRY(int, fallocate(fd, 0, (off_t)offset, (off_t)n)); }
 static int os_rename(const char *from, const char *to) { RETRY(int, rename(from, to)); }
 static int os_link(const char *from, const char *to) { RETRY(int, link(from, to)); }
 static int os_unlink(const char *path) { RETRY(int, unlink(path)); }
@@ -123,7 +122,6 @@ const struct env_ops env_os = {
 	.write = os_write,
 	.fdatasync = os_fdatasync,
 	.ftruncate = os_ftruncate,
-	.fallocate = os_fallocate,
 	.rename = os_rename,
 	.link = os_link,
 	.unlink = os_unlink,

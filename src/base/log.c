@@ -77,17 +77,6 @@ void log_close(void)
 
 bool log_enabled(enum log_level level) { return level >= __atomic_load_n(&logger.opts.level, __ATOMIC_RELAXED); }
 
-bool log_level_parse(const char *text, enum log_level *out)
-{
-	for (int i = LOG_DEBUG; i <= LOG_ERROR; i++) {
-		if (str_eq_nocase(str_of(text), str_of(level_names[i]))) {
-			*out = (enum log_level)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 static uint64_t hash_text(uint64_t h, const char *s)
 {
 	for (; *s; s++)

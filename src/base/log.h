@@ -23,7 +23,6 @@ struct log_opts {
 int log_open(const struct log_opts *opts, struct err *err) TARN_MUST_CHECK;
 void log_close(void);
 bool log_enabled(enum log_level level);
-bool log_level_parse(const char *text, enum log_level *out); /* debug info warn error */
 /* component: the folder's name ("pg", "journal"). fields: pairs of name and text, NULL-ended, e.g. log_msg(LOG_INFO,
  * "pg", (const char *[]){"source", name, NULL}, "connected to %s", host). */
 void log_msg(enum log_level level, const char *component, const char *const *fields, const char *fmt, ...)

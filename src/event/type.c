@@ -1,4 +1,4 @@
-/* src/event/type.c — type arithmetic: equality, widths, names, promotions. */
+/* src/event/type.c — type arithmetic: equality, widths, names. */
 #include "event/type.h"
 
 #include <stdio.h>
@@ -65,14 +65,4 @@ const char *type_text(struct type type, char buf[TYPE_TEXT_MAX])
 	else
 		snprintf(buf, TYPE_TEXT_MAX, "%s", names[type.kind]);
 	return buf;
-}
-
-bool type_promotes(struct type from, struct type to)
-{
-	if (from.kind == TYPE_INT32 && to.kind == TYPE_INT64)
-		return true;
-	if (from.kind == TYPE_FLOAT32 && to.kind == TYPE_FLOAT64)
-		return true;
-	return from.kind == TYPE_DECIMAL && to.kind == TYPE_DECIMAL && from.scale == to.scale &&
-	       from.precision < to.precision;
 }

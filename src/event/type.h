@@ -44,8 +44,5 @@ size_t type_width(struct type type);     /* bytes of one element in a column (th
 /* Iceberg's spelling: boolean int long float double decimal(p, s) string binary uuid date time timestamp timestamptz
  * list<...>. */
 const char *type_text(struct type type, char buf[TYPE_TEXT_MAX]);
-/* May a column of type `from` become `to` in place (Iceberg's promotions: int->long, float->double, decimal precision
- * up)? */
-bool type_promotes(struct type from, struct type to);
 
 #endif

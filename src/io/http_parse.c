@@ -46,11 +46,6 @@ void http_parser_free(struct http_parser *parser)
 	wbuf_free(&parser->trailer);
 }
 
-bool http_parser_started(const struct http_parser *parser)
-{
-	return parser->state != HTTP_STATE_HEAD || parser->head.n > 0;
-}
-
 /* tchar of RFC 9110 5.6.2 */
 static bool is_token_char(unsigned char c)
 {

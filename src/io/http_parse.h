@@ -56,7 +56,6 @@ void http_parser_init(struct http_parser *parser, const struct http_limits *limi
 void http_parser_free(struct http_parser *parser);
 /* Takes from *bytes what belongs to the request. */
 enum http_parse_result http_parser_feed(struct http_parser *parser, struct str *bytes);
-bool http_parser_started(const struct http_parser *parser); /* a byte of the request was seen */
 /* After DONE: views into the parser, valid until it is freed. peer is left alone. */
 void http_parser_request(const struct http_parser *parser, struct http_request *request);
 

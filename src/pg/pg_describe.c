@@ -246,14 +246,3 @@ int pg_describe(void *ctx, uint32_t oid, char replica_identity, const struct pgo
 	*out = rel;
 	return ERR_OK;
 }
-
-bool pg_relation_binary_ok(const struct relation *rel)
-{
-	for (uint16_t i = 0; i < rel->n_columns; i++) {
-		struct pg_type_info info = { .oid = rel->columns[i].source_type, .typmod = rel->columns[i].typmod };
-
-		if (!pg_type_binary_ok(&info))
-			return false;
-	}
-	return true;
-}

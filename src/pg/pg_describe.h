@@ -25,8 +25,4 @@ void pg_describer_set_binary(struct pg_describer *describer, bool binary);
 int pg_describe(void *ctx, uint32_t oid, char replica_identity, const struct pgoutput_relcol *cols, uint16_t n_cols,
                 struct str schema, struct str name, struct relation **out, struct err *err) TARN_MUST_CHECK;
 
-/* From the relation alone: false when a column has, or (types made by users: enums too) may have, no exact binary
- * form. pg_table.binary_ok knows exactly. */
-bool pg_relation_binary_ok(const struct relation *rel);
-
 #endif

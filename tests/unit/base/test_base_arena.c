@@ -9,13 +9,6 @@
 
 #include "base/arena.h"
 
-static int order[4], n_order;
-
-static void released(void *arg)
-{
-	order[n_order++] = *(int *)arg; /* the memory is still there */
-}
-
 static void gives_aligned_separate_memory(void **state)
 {
 	struct arena *arena = arena_new(0);
@@ -58,32 +51,11 @@ static void maximum_holds(void **state)
 	arena_free(arena);
 }
 
-static void releases_in_reverse(void **state)
-{
-	struct arena *arena = arena_new(0);
-
-	(void)state;
-	n_order = 0;
-	for (int i = 1; i <= 3; i++) {
-		int *v = arena_alloc(arena, sizeof *v);
-
-		*v = i;
-		assert_int_equal(arena_on_release(arena, released, v), 0);
-	}
-	arena_reset(arena);
-	assert_int_equal(n_order, 3);
-	assert_int_equal(order[0], 3);
-	assert_int_equal(order[2], 1);
-	arena_free(arena);
-	assert_int_equal(n_order, 3);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_aligned_separate_memory),
 		cmocka_unit_test(maximum_holds),
-		cmocka_unit_test(releases_in_reverse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,11 +124,7 @@ static void file_rotates(void **state)
 
 static void levels(void **state)
 {
-	enum log_level level;
-
 	(void)state;
-	assert_true(log_level_parse("WARN", &level) && level == LOG_WARN);
-	assert_false(log_level_parse("loud", &level));
 	assert_true(log_enabled(LOG_INFO) && !log_enabled(LOG_DEBUG));
 }
 

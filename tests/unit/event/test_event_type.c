@@ -58,25 +58,6 @@ static void test_names_and_widths(void **state)
 	assert_true(type_eq(T(INT32), (struct type){ .kind = TYPE_INT32, .precision = 7, .scale = 1 }));
 }
 
-static void test_promotions(void **state)
-{
-	static const struct type all[] = { T(BOOL),        T(INT32),    T(INT64),   T(FLOAT32), T(FLOAT64),
-		                           DEC(9, 2),      DEC(10, 2),  DEC(38, 2), DEC(38, 3), T(STRING),
-		                           T(BINARY),      T(UUID),     T(DATE),    T(TIME),    T(TIMESTAMP),
-		                           T(TIMESTAMPTZ), LIST(INT32), LIST(INT64) };
-	enum { I32 = 1, I64, F32, F64, D9, D10, D38 };
-
-	(void)state;
-	for (int i = 0; i < (int)(sizeof all / sizeof *all); i++)
-		for (int j = 0; j < (int)(sizeof all / sizeof *all); j++) {
-			bool want = (i == I32 && j == I64) || (i == F32 && j == F64) ||
-			            (i == D9 && (j == D10 || j == D38)) || (i == D10 && j == D38);
-
-			if (type_promotes(all[i], all[j]) != want)
-				fail_msg("%d to %d", i, j);
-		}
-}
-
 /* --- relations --- */
 
 static struct relation *make(const char *name, bool two_keys)
@@ -189,7 +170,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names_and_widths),
-		cmocka_unit_test(test_promotions),
 		cmocka_unit_test(test_relation),
 		cmocka_unit_test(test_same_shape),
 	};
