@@ -1,4 +1,4 @@
-/* tests/unit/lake/test_lake_key_index.c — random operations against plain arrays; failing allocations and writes; damaged files. TARN_TEST_SEED repeats a run. */
+/* tests/unit/lake/test_lake_key_index.c — random operations against plain arrays; failing allocations and writes; damaged files. TARN_SEED repeats a run. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -480,8 +480,8 @@ int main(void)
 	};
 	int rc;
 
-	random_state = getenv("TARN_TEST_SEED") ? strtoull(getenv("TARN_TEST_SEED"), NULL, 10) : (uint64_t)env_wall_us();
-	printf("seed %llu\n", (unsigned long long)random_state);
+	random_state = getenv("TARN_SEED") ? strtoull(getenv("TARN_SEED"), NULL, 10) : (uint64_t)env_wall_us();
+	printf("TARN_SEED=%llu\n", (unsigned long long)random_state);
 	snprintf(folder, sizeof folder, "/tmp/tarn-key-index-%lld", (long long)env_wall_us());
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
 	env_remove_tree(folder);
