@@ -219,7 +219,7 @@ static int watch(const struct config *config, struct err *err)
 
 /* --- until caught up --- */
 
-/* Each source's end of log differs from what the first look saw: it was looked at again since. */
+/* Each server was asked for its end of log since the first look: what it said then differs. */
 static bool looked_again(const json_t *first, const json_t *now)
 {
 	const json_t *old = json_object_get(first, "sources"), *sources = json_object_get(now, "sources");
@@ -227,8 +227,8 @@ static bool looked_again(const json_t *first, const json_t *now)
 	if (json_array_size(old) != json_array_size(sources))
 		return false;
 	for (size_t i = 0; i < json_array_size(sources); i++) {
-		const char *a = json_get_str(json_object_get(json_array_get(old, i), "lsn"), "server", ""),
-			   *b = json_get_str(json_object_get(json_array_get(sources, i), "lsn"), "server", "");
+		const char *a = json_get_str(json_object_get(json_array_get(old, i), "lsn"), "looked_up", ""),
+			   *b = json_get_str(json_object_get(json_array_get(sources, i), "lsn"), "looked_up", "");
 
 		if (strcmp(a, b) == 0)
 			return false;
@@ -253,7 +253,9 @@ static int aim(json_t *now, const json_t *goal)
 	return rc;
 }
 
-struct waiting { json_t *first, *goal; };
+struct waiting {
+	json_t *first, *goal;
+};
 
 /* One look. *done: everything that was committed at the sources when the command began is in the lake. */
 static int wait_look(const struct config *config, struct waiting *w, bool late, bool *done, char *reason, size_t n,
@@ -296,8 +298,8 @@ static int wait_until_caught_up(const struct config *config, uint64_t seconds, s
 
 	while (!rc && !done) {
 		passed = env_mono_us() - begin;
-		rc = wait_look(config, &w, passed >= (limit < LOOK_US ? limit : LOOK_US), &done, reason,
-		               sizeof reason, err);
+		rc = wait_look(config, &w, passed >= (limit < LOOK_US ? limit : LOOK_US), &done, reason, sizeof reason,
+		               err);
 		if (passed >= limit)
 			break;
 		if (!rc && !done)

@@ -232,6 +232,8 @@ static int open_table(struct apply *a, struct pipe_table *t, struct err *err)
 		rc = pipe_table_open(t, &why);
 	if (!rc && !t->needs_copy)
 		rc = check_reachable(a, t, &why);
+	if (!rc && !t->needs_copy)
+		rc = apply_check_outside(a, t, &why);
 	if (rc && apply_is_tables_own(rc)) {
 		apply_stop_table(a, t, &why);
 		return ERR_OK;
@@ -302,6 +304,8 @@ static int open_reader(struct apply *a, struct err *err)
 	}
 	a->applied = from;
 	a->applied_end = 0;
+	a->applied_ts_us = 0;
+	a->oldest_known = false;
 	memset(a->seen, 0, sizeof a->seen); /* relations of a reader live as long as it does */
 	position_restart(source_position(a->source), from);
 	return journal_reader_open(source_journal(a->source), from, bind_relation, &a->reader, err);
@@ -352,10 +356,20 @@ static int on_change(struct apply *a, const struct tx_head *head, const struct c
 	return rc;
 }
 
+/* The first one read after a publish is the oldest that is not in the lake. */
+static void on_begin(struct apply *a, const struct tx_head *head)
+{
+	if (a->oldest_known)
+		return;
+	a->oldest_known = true;
+	position_applying(source_position(a->source), head->commit_ts_us);
+}
+
 static void on_commit(struct apply *a, const struct tx_head *head)
 {
 	a->applied = head->commit_lsn;
 	a->applied_end = head->end_lsn;
+	a->applied_ts_us = head->commit_ts_us;
 	position_applied(source_position(a->source), head->commit_lsn);
 }
 
@@ -437,6 +451,19 @@ static int attach_copied(struct apply *a, struct err *err)
 	return rc;
 }
 
+void apply_note_published(struct apply *a)
+{
+	a->oldest_known = false;
+	position_published(source_position(a->source), a->applied, a->applied_end, a->applied_ts_us);
+}
+
+/* Nothing pending: transactions of other tables are as good as published. */
+static void note_nothing_pending(struct apply *a)
+{
+	if (!a->oldest_pending_us && a->applied)
+		apply_note_published(a);
+}
+
 /* Between transactions: what is not part of applying. */
 static int housekeeping(struct apply *a, struct err *err)
 {
@@ -444,26 +471,20 @@ static int housekeeping(struct apply *a, struct err *err)
 	int rc;
 
 	apply_settle(a);
+	note_nothing_pending(a);
 	rc = attach_copied(a, err);
 	apply_refresh_views(a, false);
 	if (!rc && now - a->recopy_us > RECOPY_EVERY_US) {
 		a->recopy_us = now;
 		apply_retry_holds(a);
 		apply_take_recopies(a);
-		apply_stop_gone(a);
+		rc = apply_stop_gone(a, err);
 	}
 	if (!rc)
 		rc = apply_compact(a, err);
 	if (!rc)
 		rc = apply_store_position(a, err);
 	return rc ? rc : apply_trim(a, err);
-}
-
-static void note_idle(struct apply *a)
-{
-	/* The journal has nothing more: what was applied is all there is, and all of it is published. */
-	if (!a->oldest_pending_us && a->applied)
-		position_published(source_position(a->source), a->applied, a->applied_end);
 }
 
 static int read_one(struct apply *a, enum journal_event *event, struct tx_head *head, struct change *change,
@@ -497,6 +518,8 @@ static int run_loop(struct apply *a, struct err *err)
 		 * unpublished and applied again at the next start */
 		while (!rc && (event == JOURNAL_BEGIN || event == JOURNAL_CHANGE)) {
 			in_tx = true;
+			if (event == JOURNAL_BEGIN)
+				on_begin(a, &head);
 			if (event == JOURNAL_CHANGE)
 				rc = on_change(a, &head, &change, err);
 			if (!rc)
@@ -507,8 +530,6 @@ static int run_loop(struct apply *a, struct err *err)
 		in_tx = false;
 		if (!rc && event == JOURNAL_COMMIT)
 			on_commit(a, &head);
-		if (!rc && event == JOURNAL_TIMEOUT)
-			note_idle(a);
 		if (!rc)
 			rc = maybe_publish(a, event == JOURNAL_TIMEOUT, &since_check, err);
 		if (!rc && (event != JOURNAL_COMMIT || since_check % 64 == 0))

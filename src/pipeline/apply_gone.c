@@ -1,8 +1,9 @@
-/* src/pipeline/apply_gone.c — tables of the lake whose source table was dropped, while Tarn ran or while it did not.
+/* src/pipeline/apply_gone.c — tables whose changes have stopped coming, while Tarn ran or while it did not: dropped at
+ * the source, or outside the publication.
  *
- * DROP TABLE leaves no trace in the stream, so it is seen by looking: while running by the monitor
- * (source_monitor.c), at a start by comparing the lake's tables with the source's. The lake's rows stay; the table is
- * shown as stopped with what to do. A table made anew under the old name has another oid and is another table. */
+ * Neither leaves a trace in the stream, so it is seen by looking: while running by the monitor (source_tables.c), at a
+ * start by comparing the lake's tables with the source's. The lake's rows stay; the table is shown as stopped with
+ * what to do. A table made anew under the old name has another oid and is another table. */
 #include <fnmatch.h>
 #include <stdio.h>
 
@@ -128,7 +129,45 @@ int apply_find_gone(struct apply *a, const struct pg_tables *found, struct relat
 	return rc;
 }
 
-/* Stopped once everything it had is published; it needs no journal behind that. */
+/* Its place among the source's tables, which come first; false: only the lake has it. */
+static bool place_at_source(const struct apply *a, const struct pipe_table *t, size_t *place)
+{
+	size_t n = source_tables(a->source)->n;
+
+	for (*place = 0; *place < n && a->tables[*place] != t;)
+		++*place;
+	return *place < n;
+}
+
+int apply_check_outside(struct apply *a, struct pipe_table *t, struct err *err)
+{
+	size_t place;
+	uint64_t lsn = place_at_source(a, t, &place) ? source_table_outside(a->source, place) : 0;
+	char at[LSN_TEXT_MAX];
+
+	if (lsn == 0 || t->opened_lsn >= lsn)
+		return ERR_OK;
+	t->released = true; /* the journal lacks some of its changes: only a copy helps */
+	return err_set(
+		err, ERR_GAP,
+		"table %s was not in publication \"%s\" (seen at %s), so the server did not send what was written to it; leave it in the publication and copy it again: tarn table recopy %s",
+		t->label, config_find_source(a->config, a->conf->from)->publication, lsn_text(lsn, at), t->mirror_name);
+}
+
+/* Dropped: stopped once everything it had is published; it needs no journal behind that. */
+static bool is_dropped(struct apply *a, const struct pipe_table *t, size_t place, struct err *why)
+{
+	uint64_t lsn = source_table_gone(a->source, place);
+	char at[LSN_TEXT_MAX];
+
+	if (lsn == 0 || position_lake(source_position(a->source)) < lsn)
+		return false;
+	err_set(why, ERR_NOT_FOUND,
+	        "table %s was dropped at the source before %s; the lake keeps its rows as they were; drop the lake's tables in the catalog to forget it, or copy a new table of that name: tarn table recopy %s",
+	        t->label, lsn_text(lsn, at), t->mirror_name);
+	return true;
+}
+
 static void stop_dropped(struct apply *a, struct pipe_table *t, const struct err *why)
 {
 	t->applied = t->position = a->applied > t->position ? a->applied : t->position;
@@ -136,26 +175,39 @@ static void stop_dropped(struct apply *a, struct pipe_table *t, const struct err
 	t->released = true;
 }
 
-void apply_stop_gone(struct apply *a)
+/* What it had is published, so that the changelog has all that came. */
+static int stop_outside(struct apply *a, struct pipe_table *t, size_t place, const struct err *why, struct err *err)
+{
+	int rc = a->oldest_pending_us ? apply_publish(a, err) : ERR_OK;
+
+	if (rc)
+		return rc;
+	/* put back before anybody looked, it has changes from behind that look too */
+	source_table_raise_outside(a->source, place, t->position + 1);
+	if (t->attached)
+		apply_stop_table(a, t, why);
+	return ERR_OK;
+}
+
+int apply_stop_gone(struct apply *a, struct err *err)
 {
 	size_t n = source_tables(a->source)->n;
+	int rc = ERR_OK;
 
-	for (size_t i = 0; i < n && !a->oldest_pending_us; i++) {
+	for (size_t i = 0; !rc && i < n; i++) {
 		struct pipe_table *t = a->tables[i];
-		/* else it was copied anew since */
-		bool same =
-			__atomic_load_n(&t->rel_id, __ATOMIC_RELAXED) == source_tables(a->source)->tables[i].rel->id;
-		uint64_t lsn = same && t->attached ? source_table_gone(a->source, i) : 0;
-		char at[LSN_TEXT_MAX];
-		struct err why;
+		struct err why = { 0 };
 
-		if (lsn == 0 || position_lake(source_position(a->source)) < lsn)
+		/* another id: it was copied anew since */
+		if (!t->attached ||
+		    __atomic_load_n(&t->rel_id, __ATOMIC_RELAXED) != source_tables(a->source)->tables[i].rel->id)
 			continue;
-		err_set(&why, ERR_NOT_FOUND,
-		        "table %s was dropped at the source before %s; the lake keeps its rows as they were; drop the lake's tables in the catalog to forget it, or copy a new table of that name: tarn table recopy %s",
-		        t->label, lsn_text(lsn, at), t->mirror_name);
-		stop_dropped(a, t, &why);
+		if (!a->oldest_pending_us && is_dropped(a, t, i, &why))
+			stop_dropped(a, t, &why);
+		else if (apply_check_outside(a, t, &why))
+			rc = stop_outside(a, t, i, &why, err);
 	}
+	return rc;
 }
 
 void apply_look_at_other(struct apply *a, const struct relation *rel)

@@ -49,8 +49,10 @@ struct apply {
 
 	/* apply thread only */
 	struct journal_reader *reader;
-	uint64_t applied, applied_end;                /* commit and end LSN of the newest transaction applied */
-	uint64_t stored;                              /* pipeline position in the catalog */
+	uint64_t applied, applied_end; /* commit and end LSN of the newest transaction applied */
+	int64_t applied_ts_us;         /* its commit time at the source; 0: none read yet */
+	bool oldest_known;             /* position knows the first transaction that is read and not published */
+	uint64_t stored;               /* pipeline position in the catalog */
 	int64_t publish_started_us, publish_ended_us; /* of the last publish */
 	int64_t oldest_pending_us;                    /* 0: nothing pending */
 	int64_t views_us, stored_us, recopy_us;
@@ -62,6 +64,8 @@ struct apply {
 };
 
 bool apply_stopping(struct apply *a);
+/* What was applied is all published: for the pipeline's lag. */
+void apply_note_published(struct apply *a);
 void apply_settle(struct apply *a); /* tables' applied is as far as what was read: before looking at it */
 void apply_refresh_views(struct apply *a, bool now);
 /* apply_publish.c: publishes all dirty tables at position a->applied. After an error all tables must be closed and
@@ -87,11 +91,13 @@ void apply_release_holds(struct apply *a, uint64_t stored_lsn);
 void copier_main(void *apply);
 void apply_stop_table(struct apply *a, struct pipe_table *table, const struct err *why);
 bool apply_is_tables_own(int rc); /* an error that stops one table alone */
-/* apply_gone.c: tables that were dropped at the source. Those in the lake but not at the source any more, as
+/* apply_gone.c: tables whose changes have stopped coming. Those in the lake but not at the source any more, as
  * relations that cannot be captured: *out and each of them owned by the caller. */
 int apply_find_gone(struct apply *a, const struct pg_tables *found, struct relation ***out, size_t *n,
                     struct err *err) TARN_MUST_CHECK;
-void apply_stop_gone(struct apply *a);
+/* ERR_GAP when the table was outside the publication at some time since its own newest commit. */
+int apply_check_outside(struct apply *a, struct pipe_table *t, struct err *err) TARN_MUST_CHECK;
+int apply_stop_gone(struct apply *a, struct err *err) TARN_MUST_CHECK;
 /* A change of a table that is none of ours: made anew under the name of one of ours? That one is stopped. */
 void apply_look_at_other(struct apply *a, const struct relation *rel);
 /* apply_recopy.c: requests left by `tarn table recopy` */

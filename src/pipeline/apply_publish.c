@@ -176,7 +176,7 @@ int apply_publish(struct apply *a, struct err *err)
 		a->publish_started_us = started;
 		a->publish_ended_us = env_mono_us();
 		a->oldest_pending_us = 0;
-		position_published(source_position(a->source), a->applied, a->applied_end);
+		apply_note_published(a);
 		monitor_lock(&a->lock);
 		a->publishes += p.n_all > 0;
 		a->last_publish_us = env_mono_us() - started;

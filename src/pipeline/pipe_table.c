@@ -255,7 +255,8 @@ static int check_tables(struct pipe_table *t, struct err *err)
 	t->needs_copy = !(t->ctx->with_mirror ? mirror : changelog).has_position;
 	if (t->needs_copy)
 		return ERR_OK;
-	t->position = t->applied = complete_to(t, t->ctx->with_mirror ? mirror.lsn : changelog.lsn);
+	t->opened_lsn = t->ctx->with_mirror ? mirror.lsn : changelog.lsn;
+	t->position = t->applied = complete_to(t, t->opened_lsn);
 	return ERR_OK;
 }
 

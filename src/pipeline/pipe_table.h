@@ -52,6 +52,7 @@ struct pipe_table {
 	int reason_code;
 	uint64_t position;         /* published: commit LSN. After a failed open: what is known of it, 0 nothing */
 	uint64_t applied;          /* >= position */
+	uint64_t opened_lsn;       /* position in its own newest commit when it was opened */
 	int64_t last_commit_ts_us; /* source's commit time of the last applied change */
 	struct lake_table *mirror_table, *changelog_table;
 	struct mirror *mirror;

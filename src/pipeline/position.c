@@ -4,14 +4,13 @@
  * idle position; idle is only taken when every transaction delivered before it is durable. */
 #include "pipeline/position.h"
 
-#include <errno.h>
 #include <stdio.h>
 
-#include "base/crc.h"
 #include "base/env.h"
 #include "base/failpoint.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "pipeline/lsn_file.h"
 
 #define KNOWN_EVERY_US 5000000 /* an idle position is worth one file write in five seconds */
 
@@ -25,48 +24,11 @@ struct position {
 	int64_t stored_us;
 	uint64_t published_end;
 	uint64_t floor;
+	/* Commit times: none that is not published is older than any of the last two. 0: nothing known. */
+	int64_t receiving_us; /* the oldest transaction received that is not durable yet; 0: all are */
+	int64_t journaled_us; /* the first made durable since everything was published */
+	int64_t applying_us;  /* the first read since the last publish; until then the last published */
 };
-
-#define LINE_MAX_BYTES 64
-
-/* KNOWN and FLOOR: one line "lsn <lsn> <crc32c of the text before>", written and read to the byte. A missing file is 0. */
-static size_t line_of(uint64_t lsn, char line[LINE_MAX_BYTES])
-{
-	int n = snprintf(line, LINE_MAX_BYTES, "lsn %X/%X", (unsigned)(lsn >> 32), (unsigned)lsn);
-
-	return (size_t)(n + snprintf(line + n, LINE_MAX_BYTES - (size_t)n, " %08x\n", crc32c(0, line, (size_t)n)));
-}
-
-static int read_lsn(const char *path, uint64_t *lsn, struct err *err)
-{
-	char *text, line[LINE_MAX_BYTES];
-	size_t n;
-	unsigned hi, lo;
-	bool same = false;
-	int rc = env_read_file(path, LINE_MAX_BYTES, &text, &n);
-
-	*lsn = 0;
-	if (rc == -ENOENT)
-		return ERR_OK;
-	if (rc < 0 && rc != -EFBIG)
-		return err_set_errno(err, ERR_IO, -rc, "cannot read '%s'", path);
-	if (rc >= 0) {
-		if (sscanf(text, "lsn %8X/%8X ", &hi, &lo) == 2)
-			*lsn = (uint64_t)hi << 32 | lo;
-		same = n == line_of(*lsn, line) && memcmp(text, line, n) == 0;
-		mem_free(text);
-	}
-	return same ? ERR_OK
-	            : err_set(err, ERR_CORRUPT, "'%s' is damaged; remove it to go on from the journal's own end", path);
-}
-
-static int write_lsn(const char *path, uint64_t lsn, struct err *err)
-{
-	char line[LINE_MAX_BYTES];
-	int rc = env_write_file_atomic(path, line, line_of(lsn, line), 0644);
-
-	return rc < 0 ? err_set_errno(err, ERR_IO, -rc, "cannot write '%s'", path) : ERR_OK;
-}
 
 int position_open(const char *dir, bool ack_publish, struct journal_end durable, struct position **out, struct err *err)
 {
@@ -81,9 +43,9 @@ int position_open(const char *dir, bool ack_publish, struct journal_end durable,
 	snprintf(p->floor_path, sizeof p->floor_path, "%.4080s/FLOOR", dir);
 	p->v.journaled_commit = durable.commit_lsn;
 	p->v.journaled_end = durable.end_lsn;
-	rc = read_lsn(p->known_path, &p->idle_stored, err);
+	rc = lsn_file_read(p->known_path, &p->idle_stored, err);
 	if (!rc)
-		rc = read_lsn(p->floor_path, &p->floor, err);
+		rc = lsn_file_read(p->floor_path, &p->floor, err);
 	p->idle = p->idle_stored;
 	if (rc) {
 		position_close(p);
@@ -103,14 +65,24 @@ void position_close(struct position *p)
 
 int position_set_floor(struct position *p, uint64_t lsn, struct err *err)
 {
-	int rc = write_lsn(p->floor_path, lsn, err);
+	int rc = lsn_file_write(p->floor_path, lsn, err);
 
+	monitor_lock(&p->lock);
 	if (!rc)
 		p->floor = lsn;
+	monitor_unlock(&p->lock);
 	return rc;
 }
 
-uint64_t position_floor(struct position *p) { return p->floor; }
+uint64_t position_floor(struct position *p)
+{
+	uint64_t lsn;
+
+	monitor_lock(&p->lock);
+	lsn = p->floor;
+	monitor_unlock(&p->lock);
+	return lsn;
+}
 
 static void raise_to(uint64_t *at, uint64_t lsn)
 {
@@ -118,18 +90,24 @@ static void raise_to(uint64_t *at, uint64_t lsn)
 		*at = lsn;
 }
 
-void position_received(struct position *p, uint64_t wal_end)
+void position_received(struct position *p, uint64_t wal_end, int64_t oldest_us)
 {
 	monitor_lock(&p->lock);
 	raise_to(&p->v.received, wal_end);
+	p->receiving_us = oldest_us;
 	monitor_unlock(&p->lock);
 }
 
-void position_journaled(struct position *p, struct journal_end durable)
+static bool all_published(const struct position *p) { return p->v.published >= p->v.journaled_commit; }
+
+void position_journaled(struct position *p, struct journal_end durable, int64_t oldest_us)
 {
 	monitor_lock(&p->lock);
+	if (durable.commit_lsn > p->v.journaled_commit && all_published(p))
+		p->journaled_us = p->receiving_us;
 	raise_to(&p->v.journaled_commit, durable.commit_lsn);
 	raise_to(&p->v.journaled_end, durable.end_lsn);
+	p->receiving_us = oldest_us;
 	monitor_unlock(&p->lock);
 }
 
@@ -148,7 +126,7 @@ int position_idle(struct position *p, uint64_t wal_end, bool force, struct err *
 	if (!store)
 		return ERR_OK;
 	FAILPOINT("position.known.before_write");
-	rc = write_lsn(p->known_path, wal_end, err);
+	rc = lsn_file_write(p->known_path, wal_end, err);
 	if (rc)
 		return rc;
 	FAILPOINT("position.known.after_write");
@@ -162,6 +140,8 @@ int position_idle(struct position *p, uint64_t wal_end, bool force, struct err *
 void position_restart(struct position *p, uint64_t commit_lsn)
 {
 	monitor_lock(&p->lock);
+	if (commit_lsn < p->v.published)
+		p->journaled_us = 0; /* older ones are to be published again */
 	p->v.applied = p->v.published = commit_lsn;
 	monitor_unlock(&p->lock);
 }
@@ -173,9 +153,17 @@ void position_applied(struct position *p, uint64_t commit_lsn)
 	monitor_unlock(&p->lock);
 }
 
-void position_published(struct position *p, uint64_t commit_lsn, uint64_t end_lsn)
+void position_applying(struct position *p, int64_t commit_ts_us)
 {
 	monitor_lock(&p->lock);
+	p->applying_us = commit_ts_us;
+	monitor_unlock(&p->lock);
+}
+
+void position_published(struct position *p, uint64_t commit_lsn, uint64_t end_lsn, int64_t commit_ts_us)
+{
+	monitor_lock(&p->lock);
+	p->applying_us = commit_ts_us;
 	raise_to(&p->v.published, commit_lsn);
 	raise_to(&p->published_end, end_lsn);
 	monitor_unlock(&p->lock);
@@ -188,8 +176,7 @@ static uint64_t known(const struct position *p)
 
 static uint64_t confirmable(struct position *p)
 {
-	bool caught_up = p->v.published >= p->v.journaled_commit;
-	uint64_t lsn = !p->ack_publish || caught_up ? known(p) : p->published_end;
+	uint64_t lsn = !p->ack_publish || all_published(p) ? known(p) : p->published_end;
 
 	raise_to(&p->v.confirmable, lsn);
 	return p->v.confirmable;
@@ -200,7 +187,14 @@ static uint64_t lake(const struct position *p)
 {
 	uint64_t all = p->idle > p->v.journaled_end ? p->idle : p->v.journaled_end;
 
-	return p->v.published >= p->v.journaled_commit ? all : p->v.published + 1;
+	return all_published(p) ? all : p->v.published + 1;
+}
+
+static int64_t oldest_us(const struct position *p)
+{
+	if (all_published(p))
+		return p->receiving_us;
+	return p->applying_us > p->journaled_us ? p->applying_us : p->journaled_us;
 }
 
 uint64_t position_confirmable(struct position *p)
@@ -240,5 +234,6 @@ void position_view(struct position *p, struct position_view *out)
 	*out = p->v;
 	out->known = known(p);
 	out->lake = lake(p);
+	out->oldest_us = oldest_us(p);
 	monitor_unlock(&p->lock);
 }

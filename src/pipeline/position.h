@@ -17,15 +17,20 @@ int position_open(const char *dir, bool ack_publish, struct journal_end durable,
                   struct err *err) TARN_MUST_CHECK;
 void position_close(struct position *position);
 
-void position_received(struct position *position, uint64_t wal_end);
-void position_journaled(struct position *position, struct journal_end durable); /* fdatasync returned */
+/* oldest_us: commit time of the oldest transaction received, whole or in part, that is not durable yet; 0: all are. */
+void position_received(struct position *position, uint64_t wal_end, int64_t oldest_us);
+/* fdatasync returned; oldest_us: of those received since. */
+void position_journaled(struct position *position, struct journal_end durable, int64_t oldest_us);
 /* All transactions that end at or before wal_end were delivered and are durable here. Stores KNOWN when it is time
  * (force: now). */
 int position_idle(struct position *position, uint64_t wal_end, bool force, struct err *err) TARN_MUST_CHECK;
 /* The tables are read from here on: one that was just copied may stand below what the others had published. */
 void position_restart(struct position *position, uint64_t commit_lsn);
 void position_applied(struct position *position, uint64_t commit_lsn);
-void position_published(struct position *position, uint64_t commit_lsn, uint64_t end_lsn);
+/* The first transaction read from the journal since the last publish. */
+void position_applying(struct position *position, int64_t commit_ts_us);
+/* commit_ts_us: of the transaction at commit_lsn; 0: not known. */
+void position_published(struct position *position, uint64_t commit_lsn, uint64_t end_lsn, int64_t commit_ts_us);
 
 uint64_t position_confirmable(struct position *position);
 /* Where to start streaming: everything that ends at or before this is ours. */
@@ -38,6 +43,9 @@ uint64_t position_floor(struct position *position);
 uint64_t position_lake(struct position *position);
 struct position_view {
 	uint64_t received, journaled_commit, journaled_end, applied, published, confirmable, known, lake;
+	/* Commit time of the oldest commit received that is not published; 0: all are. Exact once the apply thread has
+	 * come to it; in between it may be as old as the newest one that is published. */
+	int64_t oldest_us;
 };
 void position_view(struct position *position, struct position_view *out);
 

@@ -53,10 +53,10 @@ static void render_source(const json_t *s)
 
 	gauge("tarn_source_up", "1 while the source streams", labels,
 	      strcmp(json_get_str(s, "state", ""), "streaming") == 0);
-	gauge("tarn_source_lag_bytes", "WAL written at the source that is not in the lake", labels,
+	gauge("tarn_source_lag_bytes", "WAL written at the source that is not known to be in the lake", labels,
 	      number(s, "lag_bytes"));
-	gauge("tarn_source_lag_seconds", "Age of the newest journaled commit that is not published", labels,
-	      number(s, "lag_us") / 1e6);
+	gauge("tarn_source_lag_seconds", "Age of the oldest commit received that is not published; 0 when all is",
+	      labels, number(s, "lag_us") / 1e6);
 	gauge("tarn_slot_retained_wal_bytes", "WAL the server keeps for the slot", labels,
 	      number(s, "slot_retained_bytes"));
 	gauge("tarn_journal_bytes", "Size of the journal on disk", labels, number(s, "journal_bytes"));

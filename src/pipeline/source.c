@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "pg/pg_types.h"
-#include "pipeline/source_int.h"
+#include "pipeline/source_tables.h"
 
 const char *source_state_name(enum source_state state)
 {
@@ -61,10 +61,6 @@ static int find_tables(struct source *s, struct pg_conn *conn, struct err *err)
 	int rc = pg_tables_find(conn, s->conf->tables, s->conf->n_tables, s->conf->publication, &s->tables, err);
 
 	s->binary = pg_conn_server_version(conn) >= 140000;
-	if (!rc) {
-		s->gone_lsn = mem_array(s->tables.n ? s->tables.n : 1, sizeof *s->gone_lsn);
-		rc = s->gone_lsn ? ERR_OK : err_nomem(err);
-	}
 	for (size_t i = 0; !rc && i < s->tables.n; i++) {
 		if (s->tables.tables[i].rel->unsupported)
 			continue;
@@ -95,7 +91,7 @@ static int open_journal(struct source *s, struct pg_conn *repl, struct err *err)
 	                  err);
 	if (!rc)
 		rc = position_open(dir, s->config->ack_publish, journal_durable(s->journal), &s->position, err);
-	s->wal_lsn = id.wal_lsn;
+	s->wal_lsn = s->view.current_wal_lsn = id.wal_lsn;
 	return rc ? rc : source_check_wal(s, id.wal_lsn, err);
 }
 
@@ -178,6 +174,7 @@ static int open_parts(struct source *s, struct pg_conn **conn, struct pg_conn **
 		return rc;
 	snprintf(s->view.label, sizeof s->view.label, "%s", pg_conn_label(*conn));
 	if ((rc = open_journal(s, *repl, err)) || (rc = find_tables(s, *conn, err)) ||
+	    (rc = source_tables_open(s, err)) ||
 	    (rc = pg_publication_ensure(*conn, s->conf->publication, &s->tables, true, err)))
 		return rc;
 	return check_slot(s, *conn, repl, err);
@@ -234,7 +231,8 @@ void source_close(struct source *s)
 		return;
 	pg_conn_close(s->fresh.conn);
 	pg_tables_free(&s->tables);
-	mem_free(s->gone_lsn);
+	mem_free(s->watched);
+	wbuf_free(&s->other_marks);
 	position_close(s->position);
 	if (s->journal)
 		journal_close(s->journal);
@@ -309,16 +307,6 @@ bool source_must_reopen(struct source *s)
 	reopen = s->reopen;
 	monitor_unlock(&s->lock);
 	return reopen;
-}
-
-uint64_t source_table_gone(struct source *s, size_t i)
-{
-	uint64_t lsn;
-
-	monitor_lock(&s->lock);
-	lsn = s->gone_lsn[i];
-	monitor_unlock(&s->lock);
-	return lsn;
 }
 
 const char *source_name(const struct source *s) { return s->conf->name; }

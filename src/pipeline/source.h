@@ -24,12 +24,11 @@ struct source_view {
 	char label[256];           /* "tarn@localhost:5432/bank" */
 	struct position_view position;
 	uint64_t transactions, changes, journal_bytes;
-	/* seen by the monitor connection; 0 unknown */
+	/* seen when the source was opened, then by the monitor connection; 0 unknown */
 	uint64_t current_wal_lsn, slot_retained_bytes, slot_confirmed_lsn;
 	int64_t slot_safe_bytes;
 	char slot_wal_status[16];
 	int64_t last_commit_ts_us; /* source's commit time of the newest journaled transaction */
-	int64_t caught_up_us;      /* wall time when everything the server had was journaled; for lag in seconds */
 };
 
 int source_open(const struct config *config, const struct config_source *source, struct source **out,
@@ -53,6 +52,11 @@ void source_view(struct source *source, struct source_view *out);
 const struct pg_tables *source_tables(const struct source *source);
 /* The i-th of them was dropped at the source, seen at this WAL position; 0: it is there. */
 uint64_t source_table_gone(struct source *source, size_t i);
+/* It was outside the publication, seen at this WAL position, so what was written of it before may lack changes, also
+ * when it is in the publication again. 0: never seen so. Outlives restarts. */
+uint64_t source_table_outside(struct source *source, size_t i);
+/* A table written up to behind that position all the same: one that was put back before anybody looked. */
+void source_table_raise_outside(struct source *source, size_t i, uint64_t lsn);
 /* A consistent copy's view: a snapshot exported by the permanent slot when open made it and nobody has taken it yet,
  * else by a temporary slot. The export lives until source_export_end. */
 struct source_export {

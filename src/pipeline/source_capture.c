@@ -30,6 +30,7 @@ struct session {
 	uint64_t last_commit_lsn;       /* newest in the journal, synced or not */
 	uint64_t transactions, changes; /* since the last publication of counters */
 	int64_t unsynced_since_us;      /* 0: nothing */
+	int64_t unsynced_oldest_us;     /* commit time of the oldest transaction not synced, whole or not; 0: none */
 	int64_t last_commit_ts_us;
 	struct tx_head head;
 	struct repeat *waits; /* of the source: lives longer than a session */
@@ -51,7 +52,8 @@ static bool wait_for_space(struct session *x, int rc, struct err *err)
 	source_set_state(x->s, SOURCE_WAITING_SPACE, err);
 	repeat_log(x->waits, LOG_WARN, x->s->conf->name, err->text);
 	if (journal_unsynced_bytes(x->s->journal) > 0 && !journal_sync(x->s->journal, &sync_err)) {
-		position_journaled(x->s->position, journal_durable(x->s->journal));
+		x->unsynced_oldest_us = x->head.commit_ts_us; /* what waits is part of this transaction */
+		position_journaled(x->s->position, journal_durable(x->s->journal), x->unsynced_oldest_us);
 		pg_stream_confirm(x->stream, position_confirmable(x->s->position));
 	}
 	while (!source_stopping(x->s) && !journal_wait_space(x->s->journal, 500000))
@@ -74,8 +76,11 @@ static int on_begin(struct session *x, const struct pgoutput_msg *msg, struct er
 	x->in_tx = x->empty = true;
 	x->head = msg->head;
 	x->skipping = msg->head.commit_lsn <= x->last_commit_lsn;
-	if (!x->skipping)
-		REPEAT_WHILE_FULL(x, rc, journal_begin(x->s->journal, &msg->head, err), err);
+	if (x->skipping)
+		return ERR_OK;
+	if (!x->unsynced_oldest_us)
+		x->unsynced_oldest_us = msg->head.commit_ts_us;
+	REPEAT_WHILE_FULL(x, rc, journal_begin(x->s->journal, &msg->head, err), err);
 	return rc;
 }
 
@@ -139,14 +144,18 @@ static int on_commit(struct session *x, const struct pgoutput_msg *msg, struct e
 	x->last_commit_lsn = x->head.commit_lsn;
 	x->last_commit_ts_us = x->head.commit_ts_us;
 	x->transactions++;
-	if (x->empty) /* servers before version 15 send those, of every table; the journal keeps none */
-		return x->unsynced_since_us ? ERR_OK : delivered(x, x->head.end_lsn, err);
+	if (x->empty) { /* servers before version 15 send those, of every table; the journal keeps none */
+		if (x->unsynced_since_us)
+			return ERR_OK;
+		x->unsynced_oldest_us = 0;
+		return delivered(x, x->head.end_lsn, err);
+	}
 	if (!x->unsynced_since_us)
 		x->unsynced_since_us = env_mono_us();
 	return ERR_OK;
 }
 
-static void publish_counts(struct session *x, bool caught_up)
+static void publish_counts(struct session *x)
 {
 	struct source *s = x->s;
 
@@ -155,8 +164,6 @@ static void publish_counts(struct session *x, bool caught_up)
 	s->view.changes += x->changes;
 	if (x->last_commit_ts_us)
 		s->view.last_commit_ts_us = x->last_commit_ts_us;
-	if (caught_up)
-		s->view.caught_up_us = env_wall_us();
 	monitor_unlock(&s->lock);
 	x->transactions = x->changes = 0;
 }
@@ -172,10 +179,11 @@ static int sync_now(struct session *x, struct err *err)
 	if (rc)
 		return rc;
 	x->unsynced_since_us = 0;
-	position_journaled(s->position, journal_durable(s->journal));
+	x->unsynced_oldest_us = x->in_tx && !x->skipping ? x->head.commit_ts_us : 0;
+	position_journaled(s->position, journal_durable(s->journal), x->unsynced_oldest_us);
 	FAILPOINT("capture.synced.before_confirm");
 	pg_stream_confirm(x->stream, position_confirmable(s->position));
-	publish_counts(x, false);
+	publish_counts(x);
 	return ERR_OK;
 }
 
@@ -184,7 +192,7 @@ static int on_keepalive(struct session *x, const struct pgoutput_msg *msg, struc
 {
 	int rc;
 
-	position_received(x->s->position, msg->wal_end);
+	position_received(x->s->position, msg->wal_end, x->unsynced_oldest_us);
 	if (x->in_tx)
 		return ERR_OK;
 	rc = sync_now(x, err);
@@ -196,7 +204,7 @@ static int on_keepalive(struct session *x, const struct pgoutput_msg *msg, struc
 		rc = delivered(x, msg->wal_end, err);
 	if (rc)
 		return rc;
-	publish_counts(x, true);
+	publish_counts(x);
 	pg_stream_confirm(x->stream, position_confirmable(x->s->position));
 	return ERR_OK;
 }
@@ -232,7 +240,7 @@ static int handle_chunk(struct session *x, const struct pg_chunk *chunk, struct 
 		if (rc)
 			return rc;
 	}
-	position_received(x->s->position, chunk->wal_end);
+	position_received(x->s->position, chunk->wal_end, x->unsynced_oldest_us);
 	return ERR_OK;
 }
 

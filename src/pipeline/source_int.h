@@ -3,10 +3,17 @@
 #define TARN_PIPELINE_SOURCE_INT_H
 
 #include "base/thread.h"
+#include "base/wbuf.h"
 #include "pg/pg_describe.h"
 #include "pg/pg_stream.h"
 #include "pg/pgoutput.h"
 #include "pipeline/source.h"
+
+/* WAL positions: seen dropped by then, seen outside the publication then; 0: not seen. */
+struct watched_table {
+	uint64_t gone_lsn, outside_lsn;
+	uint32_t membership; /* oid of the row that has it in the publication: source_tables.c */
+};
 
 struct source {
 	const struct config *config;
@@ -19,16 +26,16 @@ struct source {
 	struct pg_tables tables;
 	bool binary;            /* capture thread after start */
 	char gap[ERR_TEXT_MAX]; /* "" or why changes are missing */
-	/* under lock, for each of tables: the WAL position by which it was seen dropped; 0: it is there */
-	uint64_t *gone_lsn;
-
 	struct thread *capture, *monitor;
 	struct monitor lock; /* guards what follows */
 	bool stopping, fatal, reopen;
 	struct err fatal_err;
 	struct source_view view;
-	struct source_export fresh;  /* conn NULL: none, or taken */
-	struct pg_conn *export_busy; /* connection that may be waiting for a slot: cancelled by stop */
+	struct watched_table *watched; /* one for each of tables */
+	bool marks_waiting;            /* an outside_lsn is not durable yet */
+	struct wbuf other_marks;       /* lines of its file about tables not captured now; fixed after open */
+	struct source_export fresh;    /* conn NULL: none, or taken */
+	struct pg_conn *export_busy;   /* connection that may be waiting for a slot: cancelled by stop */
 	unsigned export_count;
 };
 

@@ -1,54 +1,12 @@
 /* src/pipeline/source_monitor.c — asked every few seconds on a connection of its own: the source's WAL position, what
- * the slot retains, and whether the tables are still there. DROP TABLE leaves no trace in the stream. */
+ * the slot retains, and whether the tables are still there and published. */
 #include <stdio.h>
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "pipeline/repeat.h"
-#include "pipeline/source_int.h"
+#include "pipeline/source_tables.h"
 
 #define EVERY_US 3000000
-
-/* "{16384,16390}" */
-static char *table_oids(const struct source *s)
-{
-	size_t size = s->tables.n * 11 + 3, n = 0;
-	char *text = mem_alloc(size);
-
-	if (!text)
-		return NULL;
-	text[n++] = '{';
-	for (size_t i = 0; i < s->tables.n; i++)
-		n += (size_t)snprintf(text + n, size - n, "%s%u", i ? "," : "", s->tables.tables[i].rel->id);
-	snprintf(text + n, size - n, "}");
-	return text;
-}
-
-/* A name may have come back with another table behind it: the oid counts. */
-static int look_for_tables(struct source *s, struct pg_conn *conn, struct err *err)
-{
-	struct pg_result *result;
-	uint64_t wal = 0, at = 0;
-	char *oids = table_oids(s);
-	int rc =
-		oids ? pg_query(
-			       conn,
-			       "SELECT o.ord - 1, CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_insert_lsn() END FROM unnest($1::oid[]) WITH ORDINALITY o(oid, ord) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = o.oid)",
-			       (const char *[]){ oids }, 1, &result, err)
-		     : err_nomem(err);
-
-	mem_free(oids);
-	if (rc)
-		return rc;
-	monitor_lock(&s->lock);
-	for (int i = 0; i < pg_result_rows(result); i++)
-		if (str_to_u64(str_of(pg_result_text(result, i, 0)), &at) && at < s->tables.n && !s->gone_lsn[at] &&
-		    str_to_lsn(str_of(pg_result_text(result, i, 1)), &wal))
-			s->gone_lsn[at] = wal;
-	monitor_unlock(&s->lock);
-	pg_result_free(result);
-	return ERR_OK;
-}
 
 static int look(struct source *s, struct pg_conn *conn, struct repeat *warnings, struct err *err)
 {
@@ -82,7 +40,7 @@ static int look(struct source *s, struct pg_conn *conn, struct repeat *warnings,
 		         s->conf->slot, slot.wal_status);
 		repeat_log(warnings, LOG_WARN, s->conf->name, text);
 	}
-	return look_for_tables(s, conn, err);
+	return source_tables_look(s, conn, err);
 }
 
 void source_monitor_main(void *arg)

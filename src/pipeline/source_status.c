@@ -11,18 +11,23 @@ static int set_lsn(json_t *object, const char *key, uint64_t lsn)
 	return json_set_str(object, key, str_of(lsn_text(lsn, text)));
 }
 
-static int64_t behind(uint64_t from, uint64_t to) { return from > to ? (int64_t)(from - to) : 0; }
-
-/* Zero while the lake has everything the journal has, else the age of the newest journaled commit that is not
- * published. */
-static int64_t lag_us(const struct source_view *v)
+/* The server's end of log is looked up every few seconds; what the stream says of it may be newer. */
+static uint64_t server_end(const struct source_view *v)
 {
-	if (v->position.published >= v->position.journaled_commit || !v->last_commit_ts_us)
-		return 0;
-	return env_wall_us() > v->last_commit_ts_us ? env_wall_us() - v->last_commit_ts_us : 0;
+	return v->current_wal_lsn > v->position.received ? v->current_wal_lsn : v->position.received;
 }
 
-int source_status(struct source *source, json_t *out)
+static int64_t behind(uint64_t from, uint64_t to) { return from > to ? (int64_t)(from - to) : 0; }
+
+/* Age of the oldest commit received that is not published. */
+static int64_t lag_us(const struct source_view *v)
+{
+	int64_t oldest = v->position.oldest_us, now = env_wall_us();
+
+	return oldest && now > oldest ? now - oldest : 0;
+}
+
+int source_status(struct source *source, bool to_lake, json_t *out)
 {
 	struct source_view v;
 	char time[TIME_TEXT_MAX];
@@ -32,18 +37,19 @@ int source_status(struct source *source, json_t *out)
 	if (rc)
 		return rc;
 	source_view(source, &v);
-	rc = set_lsn(ladder, "server", v.current_wal_lsn) | set_lsn(ladder, "received", v.position.received) |
-	     set_lsn(ladder, "journaled", v.position.journaled_end) | set_lsn(ladder, "applied", v.position.applied) |
-	     set_lsn(ladder, "published", v.position.published) | set_lsn(ladder, "confirmed", v.position.confirmable) |
-	     set_lsn(ladder, "lake", v.position.lake);
+	rc = set_lsn(ladder, "server", server_end(&v)) | set_lsn(ladder, "looked_up", v.current_wal_lsn) |
+	     set_lsn(ladder, "received", v.position.received) | set_lsn(ladder, "journaled", v.position.journaled_end) |
+	     set_lsn(ladder, "applied", v.position.applied) | set_lsn(ladder, "published", v.position.published) |
+	     set_lsn(ladder, "confirmed", v.position.confirmable) | set_lsn(ladder, "lake", v.position.lake);
 	rc |= json_set_str(out, "state", str_of(source_state_name(v.state))) |
 	      json_set_str(out, "server", str_of(v.label)) | json_set_str(out, "reason", str_of(v.reason)) |
 	      json_set_str(out, "gap", str_of(source_gap(source) ? source_gap(source) : ""));
 	rc |= json_set_int(out, "transactions", (int64_t)v.transactions) |
 	      json_set_int(out, "changes", (int64_t)v.changes) |
 	      json_set_int(out, "journal_bytes", (int64_t)v.journal_bytes) |
-	      json_set_int(out, "lag_bytes", behind(v.current_wal_lsn, v.position.lake)) |
-	      json_set_int(out, "lag_us", lag_us(&v)) |
+	      json_set_int(out, "lag_bytes",
+	                   behind(server_end(&v), to_lake ? v.position.lake : v.position.journaled_end)) |
+	      json_set_int(out, "lag_us", to_lake ? lag_us(&v) : 0) |
 	      json_set_int(out, "slot_retained_bytes", (int64_t)v.slot_retained_bytes) |
 	      json_set_str(out, "slot_wal_status", str_of(v.slot_wal_status));
 	if (v.slot_safe_bytes > 0)

@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "pipeline/source.h"
 
-int source_status(struct source *source, json_t *out); /* 0 or -1: no memory */
+/* to_lake: a pipeline reads it; else lag ends at the journal. 0 or -1: no memory. */
+int source_status(struct source *source, bool to_lake, json_t *out);
 
 #endif

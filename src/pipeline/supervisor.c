@@ -233,7 +233,7 @@ static int unit_json(struct unit *u, json_t *o)
 	if (!u->source)
 		return rc | json_set_str(o, "state", str_of(u->last.code ? "stopped" : "connecting")) |
 		       json_set_str(o, "reason", str_of(u->last.text)) | json_object_set_new(o, "tables", json_array());
-	rc |= source_status(u->source, o);
+	rc |= source_status(u->source, u->apply != NULL, o);
 	return u->apply ? rc | apply_status(u->apply, o) : rc;
 }
 

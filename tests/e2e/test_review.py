@@ -1,5 +1,6 @@
 # tests/e2e/test_review.py — interleavings that could lose or double a change without anybody noticing.
 import os
+import re
 import subprocess
 import time
 
@@ -235,3 +236,120 @@ def test_foreign_rows_behind_a_foreign_compaction(tarn, database):
     tarn.start()
     wait_for(lambda: (tarn.table("a") or {}).get("state") == "stopped", 20, what="the foreign rows are seen")
     assert "another writer" in tarn.table("a")["reason"]
+
+
+# --- tables outside the publication: their changes just stop coming ---
+
+
+@pytest.fixture
+def two(tarn, database):
+    for name in "ab":
+        database.sql(f"CREATE TABLE {name} (id int PRIMARY KEY, v int)")
+        database.sql(f"INSERT INTO {name} SELECT g, 0 FROM generate_series(1, 20) g")
+    tarn.start().wait_running("a", "b")
+    tarn.wait_caught_up(database)
+    return tarn, database
+
+
+def stopped_as_outside(tarn, name):
+    wait_for(lambda: (tarn.table(name) or {}).get("state") == "stopped", 20, what=f"{name} stops\n" + tarn.log_text()[-2000:])
+    reason = tarn.table(name)["reason"]
+    assert f"table public.{name} was not in publication" in reason and '"tarn_src"' in reason and f"tarn table recopy src.{name}" in reason, reason
+
+
+def recopied(tarn, database, *names):
+    for name in names:
+        assert tarn.command("table", "recopy", f"src.{name}").returncode == 0
+    tarn.wait_running(*names)
+    for name in names:
+        database.sql(f"INSERT INTO {name} VALUES ({9000}, 1)")
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, names)
+
+
+def test_table_taken_out_of_the_publication(two):
+    """Noticed while running; a restart (which puts it back) does not make it whole, a copy does, for good."""
+    tarn, database = two
+    database.sql("ALTER PUBLICATION tarn_src DROP TABLE a")
+    database.sql("UPDATE a SET v = 1 WHERE id = 1")
+    stopped_as_outside(tarn, "a")
+    assert tarn.table("b")["state"] == "running"
+    for _ in range(2):
+        tarn.stop()
+        tarn.start().wait_running("b")
+        stopped_as_outside(tarn, "a")
+    recopied(tarn, database, "a", "b")
+    tarn.stop()
+    tarn.start().wait_running("a", "b")
+    database.sql("UPDATE a SET v = 2 WHERE id = 2")
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, ["a", "b"])
+
+
+def test_table_recopied_while_outside(two):
+    """The copy puts it into the publication before its snapshot; the looks before, between and behind do not stop it again."""
+    tarn, database = two
+    database.sql("ALTER PUBLICATION tarn_src DROP TABLE a")
+    stopped_as_outside(tarn, "a")
+    recopied(tarn, database, "a")
+    time.sleep(7)  # two looks of the monitor
+    database.sql("UPDATE a SET v = 3 WHERE id = 3")
+    tarn.wait_caught_up(database)
+    assert tarn.table("a")["state"] == "running"
+    tarn.check_equal(database, ["a", "b"])
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_table_put_back_before_anybody_looked(two, running):
+    """Out, changed, in again: while running the membership is another one; while down it is seen only when it is still out at the start."""
+    tarn, database = two
+    if not running:
+        tarn.stop()
+    with database.connect() as con:
+        with con.transaction():
+            con.execute("ALTER PUBLICATION tarn_src DROP TABLE a")
+        con.execute("UPDATE a SET v = 1 WHERE id = 1")
+        if running:
+            con.execute("ALTER PUBLICATION tarn_src ADD TABLE ONLY a")
+            con.execute("UPDATE a SET v = 2 WHERE id = 2")
+    if not running:
+        tarn.start(env={"TARN_FAILPOINTS": "source.tables.marked=kill"}, wait=False)  # killed before the publication is completed
+        wait_for(lambda: tarn.process.poll() is not None, 20, what="killed at the start")
+        tarn.start()
+    stopped_as_outside(tarn, "a")
+    tarn.stop()
+    tarn.start().wait_running("b")
+    stopped_as_outside(tarn, "a")
+    recopied(tarn, database, "a", "b")
+
+
+def test_publication_dropped_and_made_again(two):
+    tarn, database = two
+    with database.connect() as con:
+        con.execute("BEGIN; DROP PUBLICATION tarn_src; CREATE PUBLICATION tarn_src FOR TABLE a, b; COMMIT")
+    stopped_as_outside(tarn, "a")
+    stopped_as_outside(tarn, "b")
+    recopied(tarn, database, "a", "b")
+
+
+def test_tables_added_later_and_damaged_marks(two):
+    """A table made while Tarn is down is copied as ever; a file of marks that cannot be read stops the source in words."""
+    tarn, database = two
+    tarn.stop()
+    database.sql("CREATE TABLE c (id int PRIMARY KEY, v int)")
+    tarn.start(env={"TARN_FAILPOINTS": "copier.published=kill"})
+    wait_for(lambda: tarn.process.poll() is not None, 20, what="killed behind the copy of c")
+    tarn.start().wait_running("a", "b", "c")
+    recopied(tarn, database, "a", "c")
+    tarn.stop()
+    marks = tarn.state / "outside" / "src"
+    good = marks.read_text()
+    assert re.fullmatch(r"(\d+ [0-9A-F]+/[0-9A-F]+\n)+crc [0-9a-f]{8}\n", good)
+    for bad in ("", good[:-1], good.replace("crc", "crC"), "1" + good, good + "\n"):
+        marks.write_text(bad)
+        tarn.start()
+        wait_for(lambda: "damaged" in tarn.source()["reason"], what="said")
+        assert str(marks) in tarn.source()["reason"]
+        tarn.stop()
+    marks.write_text(good)
+    tarn.start().wait_running("a", "b", "c")

@@ -143,3 +143,58 @@ def test_watch_on_a_terminal(tarn, database):
     lines = [re.sub(r"\x1b\[[KJ]", "", line).rstrip("\r") for line in frame.split("\n")]
     assert len(lines) <= 19 and all(len(line) <= 60 for line in lines), lines
     assert any(line.startswith("Source src: streaming") for line in lines)
+
+
+def metric(tarn, name):
+    return float(re.search(rf'^{name}{{source="src"}} ([0-9.e+-]+)$', tarn.get("/metrics"), re.M).group(1))
+
+
+def test_lag_is_the_age_of_the_oldest_commit(tarn, database):
+    """While nothing is published the lag is that of the first commit that waits, however many newer ones come; then it is 0."""
+    fill(database)
+    tarn.start(sets=["lake.publish_interval=8s"]).wait_running("acc")
+    database.sql("UPDATE acc SET note = 'first' WHERE id = 1")
+    tarn.wait_caught_up(database)
+    assert tarn.source()["lag_us"] == 0 and metric(tarn, "tarn_source_lag_seconds") == 0
+    begin = time.monotonic()
+    n = 0
+    while time.monotonic() - begin < 4:
+        database.sql("UPDATE acc SET note = %s WHERE id = 2", str(n))
+        n += 1
+        time.sleep(0.1)
+    passed = time.monotonic() - begin
+    shown = tarn.source()["lag_us"] / 1e6
+    assert passed - 0.5 < shown < passed + 1, f"{shown} s shown, {passed} s since the first commit that is not published"
+    assert metric(tarn, "tarn_source_lag_seconds") >= shown
+    tarn.wait_caught_up(database)
+    assert tarn.source()["lag_us"] == 0
+    # a stop and a start do not hide what waits
+    database.sql("UPDATE acc SET note = 'x' WHERE id = 3")
+    wait_for(lambda: tarn.source()["lag_us"] > 0, what="it is received")
+    tarn.kill()
+    time.sleep(1)
+    tarn.start(sets=["lake.publish_interval=8s"], env={"TARN_FAILPOINTS": "apply.publish.flushed=delay:2000"}).wait_running("acc")
+    wait_for(lambda: tarn.source()["lag_us"] > 1000000, what="the backlog is seen")
+    assert metric(tarn, "tarn_source_lag_seconds") >= 1
+
+
+def test_lag_of_other_peoples_changes(tarn, database):
+    """Changes of a stopped table are nobody's lag, however steadily they come."""
+    fill(database)
+    database.sql("CREATE TABLE other (id int PRIMARY KEY, n timestamp)")
+    tarn.start().wait_running("acc", "other")
+    database.sql("INSERT INTO other VALUES (1, 'infinity')")
+    wait_for(lambda: tarn.table("other")["state"] == "stopped", what="other stops")
+    begin = time.monotonic()
+    worst = 0
+    with database.connect() as con:
+        while time.monotonic() - begin < 4:
+            con.execute("UPDATE other SET n = now() WHERE id = 1")
+            worst = max(worst, tarn.source()["lag_us"])
+    assert worst < 1500000, worst
+    # far behind: log that was never received counts as soon as the server was looked at
+    os.kill(tarn.process.pid, signal.SIGSTOP)
+    database.sql("INSERT INTO acc SELECT g, repeat('x', 1000) FROM generate_series(1000, 9000) g")
+    os.kill(tarn.process.pid, signal.SIGCONT)
+    wait_for(lambda: tarn.source()["lag_bytes"] > 1000000, 10, every=0.01, what="the bytes behind are seen")
+    tarn.wait_caught_up(database)

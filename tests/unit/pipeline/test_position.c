@@ -45,7 +45,7 @@ static void start(bool ack_publish, uint64_t commit, uint64_t end)
 }
 
 static void idle(uint64_t wal_end, bool force) { assert_int_equal(position_idle(p, wal_end, force, &err), 0); }
-static void journaled(uint64_t commit, uint64_t end) { position_journaled(p, (struct journal_end){ commit, end }); }
+static void journaled(uint64_t commit, uint64_t end) { position_journaled(p, (struct journal_end){ commit, end }, 0); }
 
 static const char *path_of(const char *name)
 {
@@ -62,13 +62,13 @@ static void test_ack_journal(void **state)
 	(void)state;
 	start(false, 0, 0);
 	assert_int_equal(position_confirmable(p), 0);
-	position_received(p, 5000);
+	position_received(p, 5000, 0);
 	assert_int_equal(position_confirmable(p), 0); /* received is not durable */
 	journaled(1000, 1100);
 	assert_int_equal(position_confirmable(p), 1100);
 	assert_int_equal(position_known(p), 1100);
 	position_applied(p, 1000);
-	position_published(p, 1000, 1100);
+	position_published(p, 1000, 1100, 0);
 	assert_int_equal(position_confirmable(p), 1100);
 	journaled(900, 950); /* older news change nothing */
 	assert_int_equal(position_confirmable(p), 1100);
@@ -157,17 +157,17 @@ static void test_ack_publish(void **state)
 	assert_int_equal(position_known(p), 1300);    /* but streaming need not give it again */
 	position_applied(p, 1200);
 	assert_int_equal(position_confirmable(p), 0);
-	position_published(p, 1000, 1100);
+	position_published(p, 1000, 1100, 0);
 	assert_int_equal(position_confirmable(p), 1100);
 	idle(2000, true);
 	assert_int_equal(position_confirmable(p), 1100); /* 1200 is not in the tables */
-	position_published(p, 1200, 1300);
+	position_published(p, 1200, 1300, 0);
 	assert_int_equal(position_confirmable(p), 2000); /* nothing is pending: the idle position counts */
 	journaled(2100, 2200);
 	assert_int_equal(position_confirmable(p), 2000); /* never back */
 	start(true, 2100, 2200);                         /* nothing is said to be published yet */
 	assert_int_equal(position_confirmable(p), 0);
-	position_published(p, 2100, 0); /* as a start does: the position is known from the tables, its end is not */
+	position_published(p, 2100, 0, 0); /* as a start does: the position is known from the tables, its end is not */
 	assert_int_equal(position_confirmable(p), 2200);
 }
 
@@ -182,9 +182,9 @@ static void test_lake(void **state)
 	assert_int_equal(position_lake(p), 500); /* every transaction below 500: there is none */
 	journaled(1000, 1100);
 	assert_int_equal(position_lake(p), 1); /* published is 0: a transaction with LSN 1 may be missing */
-	position_published(p, 700, 750);
+	position_published(p, 700, 750, 0);
 	assert_int_equal(position_lake(p), 701);
-	position_published(p, 1000, 1100);
+	position_published(p, 1000, 1100, 0);
 	assert_int_equal(position_lake(p), 1100);
 	idle(1600, false); /* not stored: what the lake holds does not hang on that */
 	assert_int_equal(position_lake(p), 1600);
@@ -198,15 +198,15 @@ static void test_restart(void **state)
 {
 	(void)state;
 	start(false, 1000, 1100);
-	position_published(p, 1000, 1100);
+	position_published(p, 1000, 1100, 0);
 	assert_int_equal(position_lake(p), 1100);
 	assert_int_equal(position_confirmable(p), 1100);
 	position_restart(p, 500);
 	assert_int_equal(position_lake(p), 501);
 	assert_int_equal(position_confirmable(p), 1100);
-	position_published(p, 700, 710);
+	position_published(p, 700, 710, 0);
 	assert_int_equal(position_lake(p), 701);
-	position_published(p, 1000, 1100);
+	position_published(p, 1000, 1100, 0);
 	assert_int_equal(position_lake(p), 1100);
 }
 
@@ -216,11 +216,11 @@ static void test_view(void **state)
 
 	(void)state;
 	start(false, 1000, 1100);
-	position_received(p, 3000);
-	position_received(p, 2900);
+	position_received(p, 3000, 0);
+	position_received(p, 2900, 0);
 	journaled(2000, 2100);
 	position_applied(p, 1900);
-	position_published(p, 1500, 1600);
+	position_published(p, 1500, 1600, 0);
 	idle(2050, true);
 	position_view(p, &v);
 	assert_int_equal(v.received, 3000);
@@ -231,6 +231,58 @@ static void test_view(void **state)
 	assert_int_equal(v.known, 2100);
 	assert_int_equal(v.confirmable, 2100);
 	assert_int_equal(v.lake, 1501);
+}
+
+/* --- the oldest commit that is not published --- */
+
+static int64_t oldest(void)
+{
+	struct position_view v;
+
+	position_view(p, &v);
+	return v.oldest_us;
+}
+
+static void synced(uint64_t commit, int64_t oldest_us)
+{
+	position_journaled(p, (struct journal_end){ commit, commit + 10 }, oldest_us);
+}
+
+static void test_oldest(void **state)
+{
+	(void)state;
+	start(false, 0, 0);
+	assert_int_equal(oldest(), 0);
+	position_received(p, 100, 7000); /* a transaction that is still coming */
+	assert_int_equal(oldest(), 7000);
+	position_received(p, 900, 7000);
+	synced(500, 0);
+	assert_int_equal(oldest(), 7000); /* durable, not read yet */
+	position_received(p, 2000, 9000);
+	synced(1500, 0);
+	assert_int_equal(oldest(), 7000);
+	position_applying(p, 7000);
+	position_received(p, 3000, 9500);
+	assert_int_equal(oldest(), 7000); /* newer ones change nothing */
+	position_published(p, 500, 510, 7000);
+	assert_int_equal(oldest(), 7000); /* the next one was not read yet: no older than this */
+	position_applying(p, 9000);
+	assert_int_equal(oldest(), 9000);
+	position_published(p, 1500, 1510, 9000);
+	assert_int_equal(oldest(), 9500); /* received, not durable */
+	synced(2500, 0);
+	assert_int_equal(oldest(), 9500); /* not 9000: all before it was published when it came */
+	position_published(p, 2500, 2510, 9500);
+	assert_int_equal(oldest(), 0);
+	/* a table copied at an older position makes the others' published ones pending again */
+	position_received(p, 4000, 12000);
+	synced(3500, 0);
+	position_applying(p, 12000);
+	position_restart(p, 1500);
+	position_applying(p, 9500);
+	assert_int_equal(oldest(), 9500);
+	position_published(p, 3500, 3510, 12000);
+	assert_int_equal(oldest(), 0);
 }
 
 /* --- random: the promise --- */
@@ -260,7 +312,7 @@ static void test_random(void **state)
 				commits[n] = at + (uint64_t)(rand_r(&seed) % 50);
 				at = ends[n] = commits[n] + 1 + (uint64_t)(rand_r(&seed) % 20);
 				n++;
-				position_received(p, at);
+				position_received(p, at, 0);
 				break;
 			case 2:
 			case 3: /* synced, up to a transaction */
@@ -269,7 +321,7 @@ static void test_random(void **state)
 				break;
 			case 4: /* published */
 				n_published += rand_r(&seed) % (n_durable - n_published + 1);
-				position_published(p, commits[n_published], ends[n_published]);
+				position_published(p, commits[n_published], ends[n_published], 0);
 				break;
 			case 5: /* a keepalive, nothing pending */
 				if (n_durable != n - 1)
@@ -285,7 +337,7 @@ static void test_random(void **state)
 				n = n_durable + 1;
 				at = ends[n_durable] > stored ? ends[n_durable] : stored;
 				at = at > 10 ? at : 10; /* LSN 0 is no transaction's */
-				position_published(p, commits[n_published], ends[n_published]);
+				position_published(p, commits[n_published], ends[n_published], 0);
 				floor = 0;
 				break;
 			}
@@ -429,6 +481,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lake, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_view, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_oldest, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_random, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_floor_fails, setup, teardown),
