@@ -2,7 +2,7 @@
  * MB and 20 ms).
  *
  * The only folder that includes duckdb.h. duck_open loads libduckdb on first use: $DUCKDB_ROOT, then next to the
- * program (../lib/tarn), then the build's own (TARN_DUCKDB_PATH), then the system's. ERR_NOT_FOUND names what was
+ * program (../lib/tarn), then the system's. ERR_NOT_FOUND names what was
  * tried. Autoinstall and autoload of extensions are off always. Threads: a struct duck is an in-memory database; each
  * function opens its own connection, so all are thread-safe. */
 #ifndef TARN_ENGINE_DUCK_H

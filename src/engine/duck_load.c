@@ -42,6 +42,8 @@ static void *try_open(const char *path, struct wbuf *tried)
 	return handle;
 }
 
+/* DUCKDB_ROOT; ../lib/tarn beside the program's folder, which holds for an installation and for a build folder alike;
+ * the system's. No path from the build is compiled in: the installed program must not load from a source tree. */
 static void *find_library(struct wbuf *tried)
 {
 	char path[PATH_MAX + 64], dir[PATH_MAX];
@@ -60,10 +62,6 @@ static void *find_library(struct wbuf *tried)
 		snprintf(path, sizeof path, "%s/../lib/tarn/libduckdb.so", dir);
 		handle = try_open(path, tried);
 	}
-#ifdef TARN_DUCKDB_PATH
-	if (!handle)
-		handle = try_open(TARN_DUCKDB_PATH, tried);
-#endif
 	return handle ? handle : try_open("libduckdb.so", tried);
 }
 
