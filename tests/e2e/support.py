@@ -49,7 +49,7 @@ class Postgres:
 
     def __init__(self, **settings):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="tarn-pg-"))
-        self.port = free_port()
+        self.port = None  # taken at the first start, so that nobody else gets it while initdb works
         self.settings = {"wal_level": "logical", "max_wal_senders": "10", "max_replication_slots": "10", "fsync": "off", "wal_sender_timeout": "60s", **settings}
         self.as_user = []
         if os.getuid() == 0:
@@ -65,6 +65,7 @@ class Postgres:
     def start(self):
         if not self.data.exists():
             self.run("initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+            self.port = free_port()
             conf = "".join(f"{k} = '{v}'\n" for k, v in self.settings.items())
             conf += f"port = {self.port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{self.home}'\n"
             subprocess.run([*self.as_user, "tee", "-a", str(self.data / "postgresql.conf")], input=conf, text=True, stdout=subprocess.DEVNULL, check=True)
