@@ -209,7 +209,8 @@ static int write_file(const struct init *in, const struct config_source *source,
 	return rc;
 }
 
-static void say_next(const struct init *in, const struct command_args *args, int fails)
+/* The file stays also when checks failed: it is what tarn doctor reads next. */
+static int say_next(const struct init *in, const struct command_args *args, int fails, struct err *err)
 {
 	const char *env = command_value(args, "password-env");
 	bool other = strcmp(in->output, "tarn.yaml") != 0;
@@ -220,11 +221,14 @@ static void say_next(const struct init *in, const struct command_args *args, int
 		       in->output);
 	else if (env)
 		printf("The password is read from the environment variable %s.\n", env);
-	if (fails)
-		printf("%d check%s failed. Mend what is said behind FAIL, then: tarn %s%s%sdoctor\n", fails,
-		       fails == 1 ? "" : "s", other ? "--config " : "", other ? in->output : "", other ? " " : "");
-	else
+	if (!fails) {
 		printf("next: tarn %s%s%srun\n", other ? "--config " : "", other ? in->output : "", other ? " " : "");
+		return ERR_OK;
+	}
+	return err_set(err, ERR_SOURCE_SETUP,
+	               "%s is written, but %d check%s failed; mend what is said behind FAIL, then: tarn %s%s%sdoctor",
+	               in->output, fails, fails == 1 ? "" : "s", other ? "--config " : "", other ? in->output : "",
+	               other ? " " : "");
 }
 
 static int init(const struct command_args *args, struct init *in, struct err *err)
@@ -269,9 +273,7 @@ static int init(const struct command_args *args, struct init *in, struct err *er
 	       checks.warnings == 1 ? "" : "s");
 	source.conninfo = wbuf_cstr(&in->public_conninfo);
 	rc = write_file(in, &source, force, err);
-	if (!rc)
-		say_next(in, args, checks.fails);
-	return rc;
+	return rc ? rc : say_next(in, args, checks.fails, err);
 }
 
 static int run(const struct command_args *args, struct err *err)
@@ -314,8 +316,8 @@ const struct command cmd_init = {
 	.words = "",
 	.summary = "connect to a database, check it, and write a commented tarn.yaml",
 	.help = "At a terminal what is not given is asked for. The source is checked as tarn doctor does; what\n"
-		"fails is shown with the SQL that mends it, and the file is written all the same. Passwords are\n"
-		"never written.\n\n"
+		"fails is shown with the SQL that mends it; the file is written all the same, and the exit\n"
+		"status is 6. Passwords are never written.\n\n"
 		"Examples:\n"
 		"  tarn init\n"
 		"  tarn init --postgres postgresql://tarn@localhost/bank --tables 'public.*,sales.order_*'\n"

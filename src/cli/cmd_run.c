@@ -223,14 +223,30 @@ static int serve(struct run *r, struct err *err)
 	return rc;
 }
 
+/* Without pipelines it is an Iceberg catalog and nothing else, which is a use, but rarely the one that was meant. */
+static void warn_of_no_pipelines(const struct config *config)
+{
+	if (config->n_pipelines)
+		return;
+	if (config->path)
+		log_warn(
+			"cli",
+			"no pipelines: only the catalog is served, nothing is captured; %s names no %s: 'tarn init' writes a configuration",
+			config->path, config->n_sources ? "pipeline for its sources" : "source");
+	else
+		log_warn(
+			"cli",
+			"no pipelines: only the catalog is served, nothing is captured; there is no tarn.yaml in this folder: 'tarn init' writes one, --config FILE names another");
+}
+
 static int run(const struct command_args *args, struct err *err)
 {
 	struct run r = { .lock_fd = -1 };
-	int rc = args->n_words ? err_set(err, ERR_USAGE, "run takes no words, but '%s' was given", args->words[0]) : ERR_OK;
+	int rc = args->n_words ? err_set(err, ERR_USAGE, "run takes no words, but '%s' was given", args->words[0])
+	                       : ERR_OK;
 
 	if (!rc)
 		rc = config_load(&args->config_opts, &r.config, err);
-
 	if (rc)
 		return rc;
 	rc = log_open(&(struct log_opts){ .level = (enum log_level)r.config->log_level,
@@ -241,6 +257,7 @@ static int run(const struct command_args *args, struct err *err)
 	              err);
 	if (!rc) {
 		signal(SIGPIPE, SIG_IGN);
+		warn_of_no_pipelines(r.config);
 		rc = serve(&r, err);
 		stop_all(&r);
 		if (!rc)

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "pg/pg_conninfo.h"
 
 extern const struct command cmd_config, cmd_doctor, cmd_generate, cmd_help, cmd_init, cmd_journal, cmd_run, cmd_verify,
 	cmd_sql, cmd_status, cmd_table, cmd_version, cmd_worker;
@@ -210,7 +211,10 @@ static int run_parsed(const struct parse *parse, struct err *err)
 		.n_words = parse->n_words,
 		.command = parse->command,
 		.values = parse->values,
-		.config_opts = { .path = parse->config, .sets = parse->sets, .n_sets = parse->n_sets },
+		.config_opts = { .path = parse->config,
+		                 .sets = parse->sets,
+		                 .n_sets = parse->n_sets,
+		                 .check_conninfo = pg_conninfo_check },
 	};
 
 	if (parse->version && !parse->command) {
@@ -220,7 +224,7 @@ static int run_parsed(const struct parse *parse, struct err *err)
 	}
 	if (!parse->command && !parse->help) {
 		command_overview(stderr);
-		return err_set(err, ERR_USAGE, "a command is missing");
+		return err_set(err, ERR_USAGE, "a command is missing; 'tarn help COMMAND' explains one");
 	}
 	if (parse->help) {
 		if (parse->command)

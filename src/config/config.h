@@ -69,6 +69,9 @@ struct config_opts {
 	const char *const *sets;
 	size_t n_sets;        /* "key=value" */
 	bool without_secrets; /* leave passwords unread: for commands that connect to no source */
+	/* Says why a connection string cannot be read, without quoting it; NULL: any text passes. The reader is libpq's,
+	 * which this folder may not include. */
+	int (*check_conninfo)(const char *conninfo, struct err *err);
 };
 int config_load(const struct config_opts *opts, struct config **out, struct err *err) TARN_MUST_CHECK;
 void config_free(struct config *config);

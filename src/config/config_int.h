@@ -16,7 +16,7 @@ struct bind {
 	struct config *config;
 	struct arena *arena;
 	const char *base; /* absolute folder of relative paths */
-	bool without_secrets;
+	const struct config_opts *opts;
 };
 
 /* Fills config->sources and config->pipelines from the tree, defaults and cross checks included. */

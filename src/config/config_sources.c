@@ -164,7 +164,7 @@ static int bind_password(struct bind *bind, const struct yaml_node *map, struct 
 		const char *value = getenv(variable->text);
 
 		source->password_env = variable->text;
-		if (bind->without_secrets)
+		if (bind->opts->without_secrets)
 			return ERR_OK;
 		if (!value || !value[0])
 			return yaml_tree_error(variable, err,
@@ -177,7 +177,7 @@ static int bind_password(struct bind *bind, const struct yaml_node *map, struct 
 		source->password_file = option_absolute(bind->arena, bind->base, str_of(file->text));
 		if (!source->password_file)
 			return err_nomem(err);
-		return bind->without_secrets ? ERR_OK : read_password_file(bind, file, source, err);
+		return bind->opts->without_secrets ? ERR_OK : read_password_file(bind, file, source, err);
 	}
 	return ERR_OK;
 }
@@ -211,6 +211,27 @@ static int bind_names(struct bind *bind, const struct yaml_node *map, struct con
 	return ERR_OK;
 }
 
+static int bind_conninfo(struct bind *bind, const struct yaml_node *map, struct config_source *source, struct err *err)
+{
+	const struct yaml_node *node = yaml_tree_get(map, "postgres");
+	struct err why;
+	int rc;
+
+	if (!node || !node->text[0])
+		return yaml_tree_error(
+			node ? node : map, err,
+			"source '%s' has no connection string: postgres: \"postgresql://user@host/database\"",
+			map->key);
+	source->conninfo = node->text;
+	if (!bind->opts->check_conninfo)
+		return ERR_OK;
+	err_clear(&why);
+	rc = bind->opts->check_conninfo(node->text, &why);
+	if (rc == ERR_CONFIG)
+		return yaml_tree_error(node, err, "sources.%s.postgres: %s", map->key, why.text);
+	return rc ? err_set(err, rc, "%s", why.text) : ERR_OK;
+}
+
 static int bind_source(struct bind *bind, const struct yaml_node *node, struct config_source *source, struct err *err)
 {
 	const char *where = arena_printf(bind->arena, "sources.%s", node->key);
@@ -233,13 +254,9 @@ static int bind_source(struct bind *bind, const struct yaml_node *node, struct c
 	rc = check_keys(node, where, source_options, err);
 	if (rc)
 		return rc;
-	source->conninfo = text_of(node, "postgres", NULL);
-	if (!source->conninfo || !source->conninfo[0])
-		return yaml_tree_error(
-			node, err,
-			"source '%s' has no connection string: postgres: \"postgresql://user@host/database\"",
-			node->key);
-	rc = bind_names(bind, node, source, err);
+	rc = bind_conninfo(bind, node, source, err);
+	if (!rc)
+		rc = bind_names(bind, node, source, err);
 	if (!rc)
 		rc = bind_snapshot(node, source, err);
 	if (!rc)

@@ -331,8 +331,9 @@ static int find_base(struct bind *bind, const char *file, struct err *err)
 	return bind->base ? ERR_OK : err_nomem(err);
 }
 
-static int load_layers(struct bind *bind, const struct config_opts *opts, struct yaml_node **root, struct err *err)
+static int load_layers(struct bind *bind, struct yaml_node **root, struct err *err)
 {
+	const struct config_opts *opts = bind->opts;
 	const char *file = opts->path ? opts->path : default_file;
 	bool found;
 	int rc = load_file(bind->arena, file, opts->path != NULL, root, &found, err);
@@ -368,7 +369,7 @@ int config_bind_tree(struct bind *bind, const struct yaml_node *root, struct err
 int config_load(const struct config_opts *opts, struct config **out, struct err *err)
 {
 	struct config_owner *owner = mem_zero(sizeof *owner);
-	struct bind bind = { .without_secrets = opts->without_secrets };
+	struct bind bind = { .opts = opts };
 	struct yaml_node *root;
 	int rc;
 
@@ -377,7 +378,7 @@ int config_load(const struct config_opts *opts, struct config **out, struct err 
 	owner->arena = arena_new((size_t)64 << 20);
 	bind.config = &owner->config;
 	bind.arena = owner->arena;
-	rc = owner->arena ? load_layers(&bind, opts, &root, err) : err_nomem(err);
+	rc = owner->arena ? load_layers(&bind, &root, err) : err_nomem(err);
 	if (!rc)
 		rc = config_bind_tree(&bind, root, err);
 	if (rc) {

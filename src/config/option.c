@@ -1,6 +1,7 @@
 /* src/config/option.c — the table of options.def, and the text forms of each type. */
 #include "config/option.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -173,22 +174,47 @@ static int set_word(const char *words, const char *text, int *index, struct err 
 	return err_set(err, ERR_CONFIG, "'%s' is none of %s", text, words);
 }
 
+/* Whether a name leads anywhere is seen when it is listened on; what can be no host at all is refused here. */
+static int check_host(const char *text, struct str host, struct err *err)
+{
+	struct in6_addr address;
+	char number[64];
+	bool bracketed = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+
+	if (memchr(host.p, ':', host.n) && !bracketed)
+		return err_set(err, ERR_CONFIG, "'%s': write an IPv6 address in brackets, as in [::1]:8080", text);
+	if (bracketed) {
+		if (str_copy(number, sizeof number, str_view(host.p + 1, host.n - 2)) &&
+		    inet_pton(AF_INET6, number, &address) == 1)
+			return ERR_OK;
+		return err_set(err, ERR_CONFIG, "'%s': what stands in brackets is not an IPv6 address", text);
+	}
+	if (!str_copy(number, sizeof number, host) || number[strspn(number, "0123456789.")])
+		return ERR_OK; /* a name */
+	if (inet_pton(AF_INET, number, &address) != 1)
+		return err_set(err, ERR_CONFIG, "'%s': '%s' is not an IPv4 address; it has four numbers up to 255",
+		               text, number);
+	return ERR_OK;
+}
+
 /* "host:port", "[::1]:port"; "off" and "" switch off. */
 static int set_address(const char **field, struct arena *arena, const char *text, struct err *err)
 {
 	const char *colon = strrchr(text, ':');
 	uint64_t port;
+	int rc;
 
 	if (text[0] == 0 || strcmp(text, "off") == 0) {
 		*field = "";
 		return ERR_OK;
 	}
 	if (!colon || colon == text || !str_to_u64(str_of(colon + 1), &port) || port > 65535 || strlen(text) > 255 ||
-	    strpbrk(text, " /@?#"))
+	    strpbrk(text, " \t/@?#*,;\"'"))
 		return err_set(err, ERR_CONFIG, "'%s' is not an address like 127.0.0.1:8080 or [::1]:8080, nor 'off'",
 		               text);
-	if (memchr(text, ':', (size_t)(colon - text)) && (text[0] != '[' || colon[-1] != ']'))
-		return err_set(err, ERR_CONFIG, "'%s': write an IPv6 address in brackets, as in [::1]:8080", text);
+	rc = check_host(text, str_view(text, (size_t)(colon - text)), err);
+	if (rc)
+		return rc;
 	*field = arena_strdup(arena, str_of(text));
 	return *field ? ERR_OK : err_nomem(err);
 }
