@@ -135,11 +135,12 @@ static int connect_failed(struct pg_conn *conn, struct err *err)
 	else if (strcmp(state, "3D000") == 0)
 		rc = err_set(err, ERR_NOT_FOUND, "%s: %s; list the databases with psql -l", conn->label, text);
 	else if (strcmp(state, "42501") == 0 && conn->replication)
-		rc = err_set(err, ERR_PRIVILEGE, "%s: %s; run as a superuser: ALTER ROLE \"%s\" REPLICATION",
+		rc = err_set(err, ERR_PRIVILEGE, "%s: %s; run as a superuser: ALTER ROLE \"%s\" REPLICATION;",
 		             conn->label, text, user);
 	else if (strcmp(state, "42501") == 0)
-		rc = err_set(err, ERR_PRIVILEGE, "%s: %s; run as the owner: GRANT CONNECT ON DATABASE \"%s\" TO \"%s\"",
-		             conn->label, text, db, user);
+		rc = err_set(err, ERR_PRIVILEGE,
+		             "%s: %s; run as the owner: GRANT CONNECT ON DATABASE \"%s\" TO \"%s\";", conn->label, text,
+		             db, user);
 	else if (strcmp(state, "53300") == 0)
 		rc = err_set(err, ERR_CONNECT, "%s: %s; raise %s, or close other connections", conn->label, text,
 		             conn->replication ? "max_wal_senders (a restart is needed)" : "max_connections");

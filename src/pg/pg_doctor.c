@@ -53,18 +53,18 @@ static void check_server(const struct doctor *d)
 	tell(d, "encoding", strcmp(f->encoding, "SQL_ASCII") == 0 ? WARNING : FINE, TEXT(found, "%s", f->encoding),
 	     "a SQL_ASCII database may hold text that is not UTF-8; a table with such a value stops");
 	tell(d, "wal_level", strcmp(f->wal_level, "logical") == 0 ? FINE : FAILING, TEXT(found, "%s", f->wal_level),
-	     "ALTER SYSTEM SET wal_level = logical; then restart the server");
+	     "ALTER SYSTEM SET wal_level = logical; -- then restart the server");
 	tell(d, "REPLICATION right", f->may_replicate ? FINE : FAILING,
 	     TEXT(found, "role %s %s", f->user, f->may_replicate ? "has it" : "lacks it"),
 	     TEXT(mend, "ALTER ROLE \"%s\" REPLICATION;", f->user));
 	tell(d, "max_wal_senders", f->max_senders > f->senders || d->found.active ? FINE : FAILING,
 	     TEXT(found, "%lld, %lld in use", (long long)f->max_senders, (long long)f->senders),
-	     TEXT(mend, "ALTER SYSTEM SET max_wal_senders = %lld; then restart the server",
+	     TEXT(mend, "ALTER SYSTEM SET max_wal_senders = %lld; -- then restart the server",
 	          (long long)f->max_senders + 10));
 	tell(d, "max_replication_slots", d->found.exists || f->max_slots > f->slots ? FINE : FAILING,
 	     TEXT(found, "%lld, %lld in use", (long long)f->max_slots, (long long)f->slots),
 	     TEXT(mend,
-	          "SELECT slot_name, active FROM pg_replication_slots; drop one nobody uses, or: ALTER SYSTEM SET max_replication_slots = %lld; then restart the server",
+	          "ALTER SYSTEM SET max_replication_slots = %lld; -- then restart the server; or drop a slot nobody uses: SELECT slot_name, active FROM pg_replication_slots;",
 	          (long long)f->max_slots + 10));
 	if (f->sender_timeout_ms == 0)
 		tell(d, "wal_sender_timeout", WARNING, "0 (off): the server never notices a dead connection",
@@ -84,7 +84,7 @@ static void check_slot(const struct doctor *d)
 		tell(d, "slot", FINE, TEXT(found, "%s does not exist yet; the first run makes it", d->slot), "");
 		return;
 	}
-	TEXT(mend, "SELECT pg_drop_replication_slot('%s'); the next run makes a new one and copies the tables again",
+	TEXT(mend, "SELECT pg_drop_replication_slot('%s'); -- the next run makes a new one and copies the tables again",
 	     d->slot);
 	if (strcmp(s->plugin, "pgoutput") != 0 || strcmp(s->database, d->facts.database) != 0)
 		tell(d, "slot", FAILING,
@@ -97,7 +97,7 @@ static void check_slot(const struct doctor *d)
 		tell(d, "slot", FAILING, TEXT(found, "%s is lost: the server removed WAL it needed", d->slot), mend);
 	else if (strcmp(s->wal_status, "unreserved") == 0)
 		tell(d, "slot", WARNING, TEXT(found, "%s is about to be lost (wal_status unreserved)", d->slot),
-		     "start Tarn now, or: ALTER SYSTEM SET max_slot_wal_keep_size = -1; SELECT pg_reload_conf();");
+		     "ALTER SYSTEM SET max_slot_wal_keep_size = -1; SELECT pg_reload_conf(); -- or start Tarn now");
 	else
 		tell(d, "slot", FINE,
 		     s->active ? TEXT(found, "%s, in use by process %d", d->slot, s->active_pid)
@@ -126,7 +126,7 @@ static void check_retained(const struct doctor *d)
 	if (d->found.retained_bytes >= limit / 2)
 		state = WARNING;
 	tell(d, "retained WAL", state, TEXT(found, "%s of %s (max_slot_wal_keep_size)", kept, most),
-	     TEXT(mend, "start Tarn, or: ALTER SYSTEM SET max_slot_wal_keep_size = '%lldMB'; SELECT pg_reload_conf();",
+	     TEXT(mend, "ALTER SYSTEM SET max_slot_wal_keep_size = '%lldMB'; SELECT pg_reload_conf(); -- or start Tarn",
 	          (long long)d->facts.slot_keep_mb * 4));
 }
 
@@ -162,13 +162,19 @@ static void cut_sql(const char *problem, char *out, size_t size)
 
 	for (const char *p = problem; (p = strstr(p, "run: ")) != NULL; p += 5)
 		sql = p + 5;
-	str_copy(out, size, str_of(sql ? sql : ""));
+	bool whole = str_copy(out, size, str_of(sql ? sql : "")) && strchr(out, ';');
+	char *tables = whole ? NULL : strstr(out, " TABLE ");
+
+	/* Half a statement is worse than none. */
+	if (tables)
+		snprintf(tables, size - (size_t)(tables - out), "%s",
+		         " TABLE ...; -- each of the tables above; they are too many to show here");
 }
 
 static int check_publication(const struct doctor *d, const struct pg_tables *tables, struct err *err)
 {
 	struct pg_result *facts = NULL;
-	char found[512], mend[512];
+	char found[512], mend[1024];
 	size_t missing = 0, foreign = 0;
 	struct err problem;
 	bool exists;

@@ -33,7 +33,7 @@ static int mend(struct pg_conn *conn, const char *publication, const char *probl
 	if (rc)
 		return rc;
 	if (!may)
-		return err_set(err, ERR_SOURCE_SETUP, "%s: publication \"%s\" %s; run: %s", pg_conn_label(conn),
+		return err_set(err, ERR_SOURCE_SETUP, "%s: publication \"%s\" %s; run: %s;", pg_conn_label(conn),
 		               publication, problem, wbuf_cstr(sql));
 	rc = pg_exec(conn, wbuf_cstr(sql), err);
 	if (rc == ERR_PRIVILEGE) {
@@ -42,7 +42,7 @@ static int mend(struct pg_conn *conn, const char *publication, const char *probl
 		str_copy(cause, sizeof cause, str_of(err ? err->text : ""));
 		rc = err_set(
 			err, ERR_PRIVILEGE,
-			"%s; publication \"%s\" %s; run as the owner of the tables (with CREATE on the database) or a superuser: %s",
+			"%s; publication \"%s\" %s; run as the owner of the tables (with CREATE on the database) or a superuser: %s;",
 			cause, publication, problem, wbuf_cstr(sql));
 	}
 	return rc;
@@ -78,7 +78,7 @@ static int check_operations(struct pg_conn *conn, const char *publication, const
 		return ERR_OK;
 	return err_set(
 		err, ERR_UNSUPPORTED,
-		"%s: publication \"%s\" does not publish%s%s%s%s; run: ALTER PUBLICATION \"%s\" SET (publish = 'insert, update, delete, truncate'), then copy its tables again",
+		"%s: publication \"%s\" does not publish%s%s%s%s; run: ALTER PUBLICATION \"%s\" SET (publish = 'insert, update, delete, truncate'); -- then copy its tables again",
 		pg_conn_label(conn), publication, pg_result_bool(facts, 0, 1) ? "" : " inserts",
 		pg_result_bool(facts, 0, 2) ? "" : " updates", pg_result_bool(facts, 0, 3) ? "" : " deletes",
 		pg_result_bool(facts, 0, 4) ? "" : " truncates", publication);
@@ -98,7 +98,7 @@ static int check_limits(struct pg_conn *conn, const char *publication, const str
 			if (rel->id == oid && !rel->unsupported)
 				rc = err_set(
 					err, ERR_UNSUPPORTED,
-					"%s: publication \"%s\" has a %s on %s.%s, so the lake would miss some of it; run: ALTER PUBLICATION \"%s\" DROP TABLE ONLY \"%s\".\"%s\" and start again (the table is added whole)",
+					"%s: publication \"%s\" has a %s on %s.%s, so the lake would miss some of it; run: ALTER PUBLICATION \"%s\" DROP TABLE ONLY \"%s\".\"%s\"; -- and start again: the table is added whole",
 					pg_conn_label(conn), publication,
 					pg_result_bool(limits, row, 1) ? "row filter" : "column list", rel->schema,
 					rel->name, publication, rel->schema, rel->name);

@@ -1,0 +1,116 @@
+# tests/e2e/test_cli.py — the first hour: what init, config check, run, sql, generate and verify say when something is not as they need it, and how they end.
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import psycopg
+import pytest
+
+from conftest import tarn_binary
+from support import wait_for
+
+SECRET = "Tr0ub4dor-secret"
+
+
+def tarn(folder, *args, env=None, timeout=60, stdin=None):
+    return subprocess.run([tarn_binary(), *args], cwd=folder, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=timeout, input=stdin)
+
+
+def one_line(out, status, *words):
+    """Ends with `status` and one line on standard error that has all words and no password."""
+    assert out.returncode == status, (out.returncode, out.stdout, out.stderr)
+    assert out.stderr.startswith("tarn: ") and len(out.stderr.splitlines()) == 1, out.stderr
+    for word in words:
+        assert word in out.stderr, (word, out.stderr)
+    assert SECRET not in out.stdout + out.stderr
+
+
+def test_no_command(tmp_path):
+    out = tarn(tmp_path)
+    assert out.returncode == 2 and out.stdout == "" and "usage: tarn" in out.stderr and "tarn help" in out.stderr.splitlines()[-1]
+
+
+# --- config check ---
+
+BAD = [
+    ("serve:\n  http: 127.0.0.1:99999\n", 2, "serve.http", "99999"),
+    ("serve:\n  http: 127.0.0.1\n", 2, "serve.http", "127.0.0.1:8080"),
+    ("serve:\n  catalog: 999.1.1.1:80\n", 2, "serve.catalog", "IPv4"),
+    ("serve:\n  catalog: '[::zz]:80'\n", 2, "serve.catalog", "IPv6"),
+    ("serve:\n  catalog: '*:80'\n", 2, "serve.catalog", "*:80"),
+    (f"sources:\n  bank:\n    postgres: 'mysql://u:{SECRET}@h/db'\n", 3, "sources.bank.postgres", "postgresql://USER@HOST:PORT/DATABASE"),
+    (f"sources:\n  bank:\n    tables: [public.*]\n    postgres: 'postgresql://u:%zz{SECRET}@h/db'\n", 4, "sources.bank.postgres", "percent-encoded"),
+    (f"sources:\n  bank:\n    postgres: 'postgresql://u:a@{SECRET}@h/db'\n", 3, "sources.bank.postgres", "%40"),
+    (f"sources:\n  bank:\n    postgres: 'postgresql://u:{SECRET}@h/db?sslmod=require'\n", 3, "sources.bank.postgres"),
+    (f"sources:\n  bank:\n    postgres: 'host=h password={SECRET} dbname'\n", 3, "sources.bank.postgres"),
+]
+
+
+@pytest.mark.parametrize("text,line,words", [(t, line, words) for t, line, *words in BAD])
+def test_config_check_refuses(tmp_path, text, line, words):
+    (tmp_path / "tarn.yaml").write_text(text)
+    one_line(tarn(tmp_path, "config", "check"), 2, f"tarn.yaml:{line}: ", *words)
+    one_line(tarn(tmp_path, "run"), 2, f"tarn.yaml:{line}: ", *words)  # the same, before anything is made
+    assert [p.name for p in tmp_path.iterdir()] == ["tarn.yaml"]
+
+
+def test_config_check_of_the_command_line(tmp_path):
+    one_line(tarn(tmp_path, "--set", "sources.bank.postgres=mysql://h", "config", "check"), 2, "--set sources.bank.postgres", "postgresql://")
+    good = "sources: {a: {postgres: 'postgresql://u@h1:1,h2:2/db?sslmode=require&target_session_attrs=primary'}, b: {postgres: 'host=/run/pg dbname=x'}}\nserve: {http: 'localhost:0', catalog: '[::1]:8181'}\n"
+    (tmp_path / "tarn.yaml").write_text(good)
+    out = tarn(tmp_path, "config", "check")
+    assert out.returncode == 0 and "no mistakes" in out.stdout, out.stderr
+
+
+# --- run without pipelines ---
+
+
+def started(folder, *args):
+    """Runs until the catalog is served, ends it, and gives what it logged."""
+    p = subprocess.Popen([tarn_binary(), *args, "--set", "serve.http=127.0.0.1:0", "--set", "serve.catalog=127.0.0.1:0", "run"], cwd=folder, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: (folder / "tarn-data" / "run.json").exists() or p.poll() is not None, 20, what="tarn runs")
+        p.send_signal(signal.SIGINT)
+        log = p.communicate(timeout=20)[1]
+    finally:
+        p.kill()
+    assert p.returncode == 0, log
+    return log
+
+
+def test_run_with_nothing_to_capture(tmp_path):
+    log = started(tmp_path)
+    assert "no pipelines: only the catalog is served" in log and "there is no tarn.yaml in this folder" in log and "tarn init" in log
+    (tmp_path / "tarn.yaml").write_text("")
+    log = started(tmp_path)
+    assert "no pipelines: only the catalog is served" in log and "tarn.yaml names no source" in log
+    one_line(tarn(tmp_path, "-c", "absent.yaml", "run"), 2, "absent.yaml", "tarn init")
+
+
+# --- init ---
+
+
+def test_init_with_failing_checks(tmp_path, database):
+    """The file is written for tarn doctor, and a script sees that something is left to do."""
+    database.sql("CREATE TABLE users (id int PRIMARY KEY)")
+    with psycopg.connect(database.uri, autocommit=True) as con:
+        con.execute("DO $$ BEGIN CREATE ROLE newcomer LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    uri = database.uri.replace("postgres@", "newcomer@")
+    out = tarn(tmp_path, "init", "--postgres", uri)
+    assert out.returncode == 6 and "FAIL" in out.stdout and "wrote tarn.yaml" in out.stdout, out.stdout + out.stderr
+    assert re.search(r"tarn.yaml is written, but \d checks failed; .*tarn doctor", out.stderr)
+    again = tarn(tmp_path, "doctor")
+    assert again.returncode == 6
+    for text in (out.stdout, again.stdout):  # what is to be typed into psql can be pasted as it stands
+        statements = re.findall(r"-> ((?:CREATE|GRANT|ALTER) .*)", text)
+        assert len(statements) >= 3 and all(s.endswith(";") for s in statements), text
+    for s in re.findall(r"-> ((?:CREATE|GRANT|ALTER) .*)", again.stdout):
+        database.sql(s)
+    out = tarn(tmp_path, "doctor", database.name)
+    assert out.returncode == 0, out.stdout + out.stderr
+    out = tarn(tmp_path, "init", "--force", "--postgres", uri)
+    assert out.returncode == 0 and "next: tarn run" in out.stdout, out.stdout + out.stderr
