@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/env.h"
+#include "serve/sql_advice.h"
 #include "serve/sql_plan.h"
 
 /* A table of the catalog: its namespace as the catalog spells it beside the one of SQL. */
@@ -292,34 +293,12 @@ int sql_catalog_begin(struct sql_catalog *cat, const char *text, struct err *err
 
 /* --- running --- */
 
-/* "Table with name users does not exist" gets the name with its namespace, when there is such a table. */
-static int add_hint(struct sql_catalog *cat, struct err *err)
-{
-	static const char before[] = "Table with name ";
-	const char *at = err ? strstr(err->text, before) : NULL;
-
-	if (!at)
-		return err ? err->code : ERR_QUERY;
-	struct str rest = str_of(at + sizeof before - 1), name = str_cut(&rest, ' ');
-	for (size_t i = 0; i < cat->n_known; i++) {
-		if (!str_eq_nocase(name, str_of(cat->known[i].table)))
-			continue;
-		char hint[600];
-		snprintf(hint, sizeof hint, "\nTables are named with their namespace: did you mean %.250s.%.250s?",
-		         cat->known[i].ns, cat->known[i].table);
-		size_t n = strlen(err->text);
-		if (n + strlen(hint) < sizeof err->text)
-			memcpy(err->text + n, hint, strlen(hint) + 1);
-		break;
-	}
-	return err->code;
-}
-
 static int rewritten(struct sql_catalog *cat, const char *text, struct sql_rewrite *rewrite, struct err *err)
 {
 	if (!cat->session)
 		return err_set(err, ERR_WORKER, "no query worker is running");
-	return sql_rewrite(text, cat->names, cat->n_known, rewrite, err);
+	int rc = sql_advice_check(text, cat->names, cat->n_known, err);
+	return rc ? rc : sql_rewrite(text, cat->names, cat->n_known, rewrite, err);
 }
 
 int sql_catalog_run(struct sql_catalog *cat, const char *text, const struct sql_sink *sink, struct err *err)
@@ -331,7 +310,7 @@ int sql_catalog_run(struct sql_catalog *cat, const char *text, const struct sql_
 		return rc;
 	rc = sql_run(cat->session, rewrite.text, sink, err);
 	sql_rewrite_free(&rewrite);
-	return rc == ERR_QUERY ? add_hint(cat, err) : rc;
+	return rc == ERR_QUERY ? sql_advice_missing(text, cat->names, cat->n_known, err) : rc;
 }
 
 int sql_catalog_run_to_parquet(struct sql_catalog *cat, const char *text, const char *path, struct err *err)
@@ -343,7 +322,7 @@ int sql_catalog_run_to_parquet(struct sql_catalog *cat, const char *text, const 
 		return rc;
 	rc = sql_run_to_parquet(cat->session, rewrite.text, path, err);
 	sql_rewrite_free(&rewrite);
-	return rc == ERR_QUERY ? add_hint(cat, err) : rc;
+	return rc == ERR_QUERY ? sql_advice_missing(text, cat->names, cat->n_known, err) : rc;
 }
 
 void sql_catalog_cancel(struct sql_catalog *cat)

@@ -243,9 +243,22 @@ static int scan(struct rewriting *r, struct err *err)
 	return rc;
 }
 
+/* DuckDB's SHOW TABLES lists one schema, which here is the one that holds nothing. */
+static const char *list_instead(const char *text)
+{
+	size_t at = 0;
+
+	if (!sql_token_is(sql_token_next(text, &at), "SHOW") || !sql_token_is(sql_token_next(text, &at), "TABLES"))
+		return text;
+	return sql_is_blank(text + at)
+	               ? "SELECT table_schema AS namespace, table_name AS \"table\" FROM information_schema.tables ORDER BY ALL"
+	               : text;
+}
+
 int sql_rewrite(const char *text, const struct sql_name *names, size_t n_names, struct sql_rewrite *out,
                 struct err *err)
 {
+	text = list_instead(text);
 	struct rewriting r = { .text = text, .names = names, .n_names = n_names, .rewrite = out };
 
 	*out = (struct sql_rewrite){ 0 };

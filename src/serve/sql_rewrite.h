@@ -9,6 +9,8 @@
  *   FROM bank.users AT (TIMESTAMP => '2026-11-01') ->  FROM "bank"."users@timestamp-1793491200000000" AS "users"
  *   FROM bank.users AT (LSN => '0/16B3740')       ->  FROM "bank"."users@lsn-0/16B3740" AS "users"
  *
+ * SHOW TABLES alone becomes a listing of all namespaces.
+ *
  * Names compare without case, as DuckDB does. A name that is read as a reference but is something else (a column of a
  * struct, say) costs an unused view, never a wrong answer: the statement itself is DuckDB's to understand. */
 #ifndef TARN_SERVE_SQL_REWRITE_H

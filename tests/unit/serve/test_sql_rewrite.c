@@ -88,7 +88,8 @@ static void malformed_at(void **state)
 static void statements_that_list(void **state)
 {
 	(void)state;
-	expect("SHOW TABLES", NULL, "all");
+	expect("show tables;", "SELECT table_schema AS namespace, table_name AS \"table\" FROM information_schema.tables ORDER BY ALL", "all");
+	expect("SHOW TABLES FROM x", NULL, "all");
 	expect("DESCRIBE bank.users", NULL, "bank.users");
 	expect("select * from information_schema.tables", NULL, "all");
 	expect("SELECT * FROM bank.users ORDER BY id DESC", NULL, "bank.users");
