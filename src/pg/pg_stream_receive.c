@@ -299,11 +299,12 @@ static enum turn sleep_until_needed(struct pg_stream *stream)
 	uint64_t count;
 
 	atomic_store(&stream->sleeping, true);
-	now = env_mono_us();
-	/* after sleeping was set: a confirm before it is seen here, one after it wakes */
-	wait_us = status_due(stream) - now;
+	/* After sleeping was set: a confirm before this look is seen by it, one behind it wakes us. With one seen no other
+	 * has to: it changes nothing about the time to wake, which is asked behind this look and so knows of it too. */
 	if (atomic_load(&stream->confirmed) > atomic_load(&stream->sent))
-		atomic_store(&stream->sleeping, false); /* the wake-up time is set: more confirms change nothing */
+		atomic_store(&stream->sleeping, false);
+	now = env_mono_us();
+	wait_us = status_due(stream) - now;
 	if (atomic_load(&stream->stopping) || wait_us < 0)
 		wait_us = 0;
 	if (env_poll(fds, 2, (int)((wait_us + 999) / 1000)) < 0) {
