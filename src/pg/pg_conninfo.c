@@ -13,6 +13,21 @@ static bool is_uri(const char *s)
 /* Without '=' and scheme libpq takes the whole as a database's name. */
 static bool is_name(const char *s) { return !strchr(s, '=') && !is_uri(s); }
 
+/* One port, or one for each host; an empty one stands for the default. libpq looks at them only when it connects. */
+static bool is_port_list(const char *text)
+{
+	struct str rest = str_of(text);
+
+	while (rest.n) {
+		struct str port = str_cut(&rest, ',');
+		uint64_t n;
+
+		if (port.n && (!str_to_u64(port, &n) || n == 0 || n > 65535))
+			return false;
+	}
+	return true;
+}
+
 /* libpq's own messages may quote the string with its password, so they are never shown. */
 int pg_conninfo_check(const char *conninfo, struct err *err)
 {
@@ -37,6 +52,8 @@ int pg_conninfo_check(const char *conninfo, struct err *err)
 				err, ERR_CONFIG,
 				"the connection string's %s holds '@' or a blank: percent-encode special characters of user and password (%%40 for @), or give the password by password_env",
 				o->keyword);
+		else if (o->val && strcmp(o->keyword, "port") == 0 && !is_port_list(o->val))
+			rc = err_set(err, ERR_CONFIG, "the connection string's port is no number from 1 to 65535");
 	}
 	PQconninfoFree(options);
 	return rc;

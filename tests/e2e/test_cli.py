@@ -46,6 +46,8 @@ BAD = [
     (f"sources:\n  bank:\n    tables: [public.*]\n    postgres: 'postgresql://u:%zz{SECRET}@h/db'\n", 4, "sources.bank.postgres", "percent-encoded"),
     (f"sources:\n  bank:\n    postgres: 'postgresql://u:a@{SECRET}@h/db'\n", 3, "sources.bank.postgres", "%40"),
     (f"sources:\n  bank:\n    postgres: 'postgresql://u:{SECRET}@h/db?sslmod=require'\n", 3, "sources.bank.postgres"),
+    (f"sources:\n  bank:\n    postgres: 'postgresql://u:{SECRET}@h:abc/db'\n", 3, "sources.bank.postgres", "port", "65535"),
+    (f"sources:\n  bank:\n    postgres: 'host=h,i port=1,65536 password={SECRET}'\n", 3, "sources.bank.postgres", "port", "65535"),
     (f"sources:\n  bank:\n    postgres: 'host=h password={SECRET} dbname'\n", 3, "sources.bank.postgres"),
 ]
 
