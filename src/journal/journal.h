@@ -7,7 +7,7 @@
  * another (ERR_BUG). Recovery (journal_open): the last segment is read from its start; the first record with a bad
  * checksum or length is the end of a torn tail and is cut, together with an unfinished transaction; a bad record in
  * an older segment, or one that a later record proves to have been synced, is ERR_CORRUPT naming file and offset.
- * What stays is synced before journal_open returns. Space: when journal bytes pass max_bytes, or the disk is full, a
+ * What stays is synced, its name in the folder included, before journal_open returns. Space: when journal bytes pass max_bytes, or the disk is full, a
  * call answers ERR_LIMIT / ERR_DISK_FULL and has changed nothing; the writer keeps its transaction, waits
  * (journal_wait_space) and repeats the same call: back-pressure to the source. A transaction larger than max_bytes is
  * let through once everything before it is trimmed: no waiting could help it. So is ERR_NOMEM: repeat, or roll back.
@@ -60,7 +60,9 @@ int journal_put_change(struct journal *journal, const struct change *change, str
 /* Ends the transaction (head->end_lsn). Not yet durable. An empty transaction is dropped and moves nothing: what no
  * file tells must not be confirmed. */
 int journal_commit(struct journal *journal, const struct tx_head *head, struct err *err) TARN_MUST_CHECK;
-void journal_rollback(struct journal *journal); /* forgets the open transaction (connection lost in the middle) */
+/* Forgets the open transaction (connection lost in the middle); none: nothing. What of it is in the file is cut; if that
+ * fails, the next call says so. */
+void journal_rollback(struct journal *journal);
 /* fdatasync of everything committed; then journal_durable() moves and readers wake. After ERR_IO the journal refuses
  * all further writes: close, reopen (recovery) and ask the source again. */
 int journal_sync(struct journal *journal, struct err *err) TARN_MUST_CHECK;
