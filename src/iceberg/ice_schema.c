@@ -1,9 +1,7 @@
 /* src/iceberg/ice_schema.c — table schemas in JSON to and from the lake's fields; creating a table; ids of new columns. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
+#include "iceberg/metadata.h"
 
 static const struct {
 	const char *name;
@@ -20,14 +18,12 @@ static const struct {
 static struct type primitive(const json_t *json)
 {
 	const char *text = json_is_string(json) ? json_string_value(json) : "";
-	unsigned precision, scale;
-	char end;
+	int precision, scale;
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (!strcmp(text, names[i].name))
 			return (struct type){ .kind = names[i].kind };
-	if (sscanf(text, "decimal( %u , %u %c", &precision, &scale, &end) == 3 && end == ')' && precision >= 1 &&
-	    precision <= 38 && scale <= precision)
+	if (ice_decimal_parse(str_of(text), &precision, &scale))
 		return (struct type){ .kind = TYPE_DECIMAL, .precision = (uint8_t)precision, .scale = (uint8_t)scale };
 	return (struct type){ .kind = TYPE_NONE };
 }

@@ -59,6 +59,9 @@ int ice_metadata_complete(json_t *metadata, struct err *err) TARN_MUST_CHECK;
  * no memory. */
 json_t *ice_metadata_refs_only(const json_t *metadata);
 
+/* The type name "decimal(9, 2)", with blanks or without; false: it is none that the specification allows. */
+bool ice_decimal_parse(struct str text, int *precision, int *scale);
+
 /* Member shortcuts. */
 int64_t ice_metadata_current_snapshot(const json_t *metadata);              /* -1: none, written as -1 or null */
 const char *ice_metadata_property(const json_t *metadata, const char *key); /* NULL: missing */

@@ -80,17 +80,20 @@ static int64_t take_id(struct walk *w, const json_t *object, const char *key, co
 	return remember(w->opts->fresh, id, fresh, w->err) ? -1 : fresh;
 }
 
-/* "(12,2)" after "decimal": precision and scale. */
-static bool two_numbers(struct str s, int64_t *a, int64_t *b)
+bool ice_decimal_parse(struct str text, int *precision, int *scale)
 {
 	struct str first, second;
+	int64_t p, s;
 
-	if (s.n < 3 || s.p[0] != '(' || s.p[s.n - 1] != ')')
+	if (!str_starts(text, "decimal(") || !str_ends(text, ")"))
 		return false;
-	second = str_view(s.p + 1, s.n - 2);
-	first = str_trim(str_cut(&second, ','));
-	second = str_trim(second);
-	return str_to_i64(first, a) && str_to_i64(second, b);
+	second = str_view(text.p + 8, text.n - 9);
+	first = str_cut(&second, ',');
+	if (!str_to_i64(str_trim(first), &p) || !str_to_i64(str_trim(second), &s) || p < 1 || p > 38 || s < 0 || s > p)
+		return false;
+	*precision = (int)p;
+	*scale = (int)s;
+	return true;
 }
 
 /* A new type name; NULL: err is set. */
@@ -108,7 +111,8 @@ static json_t *primitive_of(struct walk *w, const char *name, const char *field)
 	static const char *const v3[] = { "timestamp_ns", "timestamptz_ns", "variant", "unknown",
 		                          "geometry",     "geography",      NULL };
 	struct str s = str_of(name);
-	int64_t a, b;
+	int precision, scale;
+	int64_t bytes;
 
 	for (size_t i = 0; plain[i]; i++) {
 		if (str_eqz(s, plain[i]))
@@ -127,12 +131,11 @@ static json_t *primitive_of(struct walk *w, const char *name, const char *field)
 		}
 		return type_name(w, json_string(name));
 	}
-	if (str_starts(s, "decimal") && two_numbers(str_view(s.p + 7, s.n - 7), &a, &b) && a >= 1 && a <= 38 &&
-	    b >= 0 && b <= a)
-		return type_name(w, json_sprintf("decimal(%d, %d)", (int)a, (int)b));
-	if (str_starts(s, "fixed[") && str_ends(s, "]") && str_to_i64(str_view(s.p + 6, s.n - 7), &a) && a > 0 &&
-	    a <= INT32_MAX)
-		return type_name(w, json_sprintf("fixed[%d]", (int)a));
+	if (ice_decimal_parse(s, &precision, &scale))
+		return type_name(w, json_sprintf("decimal(%d, %d)", precision, scale));
+	if (str_starts(s, "fixed[") && str_ends(s, "]") && str_to_i64(str_view(s.p + 6, s.n - 7), &bytes) &&
+	    bytes > 0 && bytes <= INT32_MAX)
+		return type_name(w, json_sprintf("fixed[%d]", (int)bytes));
 	err_set(w->err, ERR_USAGE, "schema: field \"%s\": \"%.64s\" is not an Iceberg type", field, name);
 	return NULL;
 }

@@ -192,16 +192,15 @@ static bool clashes(const json_t *made, const json_t *field, int64_t id)
 	return false;
 }
 
-static int spec_field(const json_t *given, const struct ice_spec_opts *opts, json_t *made, struct err *err)
+static int spec_field(const json_t *given, const void *arg, json_t *made, struct err *err)
 {
+	const struct ice_spec_opts *opts = arg;
 	const char *name, *transform;
 	const json_t *source, *column;
 	json_t *field;
 	int64_t source_id, id = 0;
 	int rc = 0;
 
-	if (!json_is_object(given))
-		return err_set(err, ERR_USAGE, "partition spec: a field is not an object");
 	if (ice_get_str(given, "name", ICE_NAME_MAX, "partition field", &name, err) ||
 	    ice_get_str(given, "transform", 64, "partition field", &transform, err) ||
 	    source_of(given, opts->sources, "partition field", &source_id, err))
@@ -251,34 +250,53 @@ static int wrap(const char *id_key, int64_t id, json_t *fields, json_t **out, st
 	return 0;
 }
 
-int ice_spec_canonical(const json_t *spec, const struct ice_spec_opts *opts, json_t **out, struct err *err)
+/* A new array of the given object's fields, each as `add` makes it. what: for messages. */
+static int make_fields(const json_t *given, const char *what,
+                       int (*add)(const json_t *field, const void *arg, json_t *made, struct err *err), const void *arg,
+                       json_t **out, struct err *err)
 {
-	json_t *given, *field, *made;
+	json_t *fields, *field, *made;
 	size_t i;
 	int rc;
 
-	if (!json_is_object(spec))
-		return err_set(err, ERR_USAGE, "partition spec: must be an object");
-	rc = ice_get_array(spec, "fields", ICE_LIST_MAX, "partition spec", &given, err);
+	if (!json_is_object(given))
+		return err_set(err, ERR_USAGE, "%s: must be an object", what);
+	rc = ice_get_array(given, "fields", ICE_LIST_MAX, what, &fields, err);
 	if (rc)
 		return rc;
 	made = json_array();
 	if (!made)
 		return err_nomem(err);
-	json_array_foreach(given, i, field)
+	json_array_foreach(fields, i, field)
 	{
-		rc = spec_field(field, opts, made, err);
+		rc = json_is_object(field) ? add(field, arg, made, err)
+		                           : err_set(err, ERR_USAGE, "%s: a field is not an object", what);
 		if (rc) {
 			json_decref(made);
 			return rc;
 		}
 	}
-	return wrap("spec-id", opts->spec_id, made, out, err);
+	*out = made;
+	return 0;
 }
 
-static int order_field(const json_t *given, const json_t *schema, const struct ice_id_map *sources, json_t *made,
-                       struct err *err)
+int ice_spec_canonical(const json_t *spec, const struct ice_spec_opts *opts, json_t **out, struct err *err)
 {
+	json_t *made;
+	int rc = make_fields(spec, "partition spec", spec_field, opts, &made, err);
+
+	return rc ? rc : wrap("spec-id", opts->spec_id, made, out, err);
+}
+
+/* What the fields of a sort order refer to. */
+struct order_base {
+	const json_t *schema;
+	const struct ice_id_map *sources;
+};
+
+static int order_field(const json_t *given, const void *arg, json_t *made, struct err *err)
+{
+	const struct order_base *base = arg;
 	static const char *const directions[] = { "asc", "desc", NULL }, *const nulls[] = { "nulls-first", "nulls-last",
 		                                                                            NULL };
 	const char *transform, *direction, *null_order;
@@ -287,17 +305,15 @@ static int order_field(const json_t *given, const json_t *schema, const struct i
 	int64_t source_id;
 	int rc;
 
-	if (!json_is_object(given))
-		return err_set(err, ERR_USAGE, "sort order: a field is not an object");
 	if (ice_get_str(given, "transform", 64, "sort field", &transform, err) ||
 	    ice_get_str(given, "direction", 16, "sort field", &direction, err) ||
 	    ice_get_str(given, "null-order", 16, "sort field", &null_order, err) ||
-	    source_of(given, sources, "sort field", &source_id, err))
+	    source_of(given, base->sources, "sort field", &source_id, err))
 		return ERR_USAGE;
 	if (!one_of(direction, directions) || !one_of(null_order, nulls))
 		return err_set(err, ERR_USAGE,
 		               "sort field: direction must be asc or desc, null-order nulls-first or nulls-last");
-	source = ice_schema_field(schema, source_id);
+	source = ice_schema_field(base->schema, source_id);
 	if (!source)
 		return err_set(err, ERR_USAGE, "sort field: source-id %lld is not a field of the schema",
 		               (long long)source_id);
@@ -318,26 +334,12 @@ static int order_field(const json_t *given, const json_t *schema, const struct i
 int ice_order_canonical(const json_t *order, int64_t order_id, const json_t *schema, const struct ice_id_map *sources,
                         json_t **out, struct err *err)
 {
-	json_t *given, *field, *made;
-	size_t i;
-	int rc;
+	const struct order_base base = { schema, sources };
+	json_t *made;
+	int rc = make_fields(order, "sort order", order_field, &base, &made, err);
 
-	if (!json_is_object(order))
-		return err_set(err, ERR_USAGE, "sort order: must be an object");
-	rc = ice_get_array(order, "fields", ICE_LIST_MAX, "sort order", &given, err);
 	if (rc)
 		return rc;
-	made = json_array();
-	if (!made)
-		return err_nomem(err);
-	json_array_foreach(given, i, field)
-	{
-		rc = order_field(field, schema, sources, made, err);
-		if (rc) {
-			json_decref(made);
-			return rc;
-		}
-	}
 	/* Order 0 is the unsorted one, always and only (spec: Sorting). */
 	return wrap("order-id", json_array_size(made) ? order_id : 0, made, out, err);
 }

@@ -94,6 +94,25 @@ static void test_refused_requests(void **state)
 	refused(ERR_USAGE, "{\"schema\":{\"type\":\"struct\",\"fields\":[]},\"properties\":[]}", "object");
 }
 
+/* Iceberg writes "decimal(9, 2)" and "decimal(9,2)"; precision is at most 38 (specification, Primitive Types). */
+static void test_decimal_names(void **state)
+{
+	static const struct { const char *text; int precision, scale; } rows[] = {
+		{ "decimal(9, 2)", 9, 2 }, { "decimal(9,2)", 9, 2 }, { "decimal( 9 , 2 )", 9, 2 }, { "decimal(38,38)", 38, 38 }, { "decimal(1,0)", 1, 0 },
+		{ "decimal(0,0)", 0, 0 }, { "decimal(39,0)", 0, 0 }, { "decimal(5,6)", 0, 0 }, { "decimal(5,-1)", 0, 0 }, { "decimal(9)", 0, 0 }, { "decimal(9,2,1)", 0, 0 },
+		{ "decimal(9,2", 0, 0 }, { "decimal(9,2) ", 0, 0 }, { "decimal()", 0, 0 }, { "decimal(", 0, 0 }, { "decimals(9,2)", 0, 0 }, { "decimal(,2)", 0, 0 },
+		{ "decimal(18446744073709551625,2)", 0, 0 }, { "int", 0, 0 }, { "", 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int precision = 0, scale = 0;
+
+		if (ice_decimal_parse(str_of(rows[i].text), &precision, &scale) != (rows[i].precision > 0) || precision != rows[i].precision || scale != rows[i].scale)
+			fail_msg("%s: %d, %d", rows[i].text, precision, scale);
+	}
+}
+
 static void test_refused_specs(void **state)
 {
 	static const struct { const char *type, *transform; bool ok; } rows[] = {
