@@ -417,7 +417,7 @@ static void test_allocations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused_requests), cmocka_unit_test(test_refused_specs),  cmocka_unit_test(test_depth_and_count), cmocka_unit_test(test_unnumbered_fields),
+		cmocka_unit_test(test_refused_requests), cmocka_unit_test(test_decimal_names), cmocka_unit_test(test_refused_specs),  cmocka_unit_test(test_depth_and_count), cmocka_unit_test(test_unnumbered_fields),
 		cmocka_unit_test(test_base_stays),       cmocka_unit_test(test_metadata_log),   cmocka_unit_test(test_found_metadata),  cmocka_unit_test(test_requirements),
 		cmocka_unit_test(test_allocations),
 	};
