@@ -93,11 +93,10 @@ static int parse(const struct command_args *args, struct generate *g, struct err
 	return rc;
 }
 
-static int prepare(struct workload *w, const struct generate *g, struct err *err)
+/* The session's way to the tables, and the tables themselves. */
+static int make_tables(struct workload *w, const struct generate *g, struct err *err)
 {
-	char sql[128];
 	struct wbuf head;
-	int64_t there = 0;
 	int rc;
 
 	wbuf_init(&head, 0);
@@ -113,21 +112,65 @@ static int prepare(struct workload *w, const struct generate *g, struct err *err
 	if (!rc)
 		rc = pg_exec(w->conn, wbuf_cstr(&head), err);
 	wbuf_free(&head);
-	if (!rc)
-		rc = pg_exec(w->conn, g->ops->create_sql, err);
-	snprintf(sql, sizeof sql, "SELECT count(*) FROM (SELECT FROM %s LIMIT 1) AS t", g->ops->first_table);
-	if (!rc)
-		rc = workload_number(w, sql, &there, err);
-	if (rc)
+	return rc ? rc : pg_exec(w->conn, g->ops->create_sql, err);
+}
+
+/* A generator remembers which keys live; a second one on the same tables would make keys that are there already. The
+ * lock goes with the connection. */
+static int lock_tables(struct workload *w, const struct generate *g, struct err *err)
+{
+	char what[160];
+	struct pg_result *r = NULL;
+
+	snprintf(what, sizeof what, "tarn generate %s %.100s", g->ops->name, g->schema);
+	int rc = pg_query(w->conn, "SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended($1, 0))",
+	                  (const char *[]){ what }, 1, &r, err);
+	bool got = !rc && pg_result_bool(r, 0, 0);
+	pg_result_free(r);
+	if (rc || got)
 		return rc;
-	if (there) {
-		if (!w->quiet)
-			printf("the tables of %s hold rows already: nothing is loaded\n", g->ops->name);
-		return g->ops->resume(w, err);
+	return err_set(
+		err, ERR_LOCKED,
+		"another tarn generate works on the tables of %s in schema %s of %s; stop it first, or give this one tables of its own with --schema NAME",
+		g->ops->name, g->schema, pg_conn_label(w->conn));
+}
+
+/* All tables are filled or none is: a load that was stopped half way must not be taken for a whole one. */
+static int load(struct workload *w, const struct generate *g, struct err *err)
+{
+	int rc = pg_exec(w->conn, "BEGIN", err);
+
+	if (!rc)
+		rc = g->ops->load(w, err);
+	if (!rc)
+		rc = pg_exec(w->conn, "COMMIT", err);
+	if (rc == ERR_QUERY && err) { /* tables of the same names that are somebody else's */
+		struct err cause = *err;
+
+		return err_set(
+			err, rc,
+			"%s; if these are other tables of the same names, --schema NAME gives tarn generate its own",
+			cause.text);
 	}
-	rc = g->ops->load(w, err);
 	/* without statistics the server would read whole tables to find the rows to change */
 	return rc ? rc : pg_exec(w->conn, g->ops->analyze_sql, err);
+}
+
+static int prepare(struct workload *w, const struct generate *g, struct err *err)
+{
+	int64_t there = 0;
+	int rc = lock_tables(w, g, err);
+
+	if (!rc)
+		rc = make_tables(w, g, err);
+	if (!rc)
+		rc = workload_number(w, g->ops->holds_rows_sql, &there, err);
+	if (rc || !there)
+		return rc ? rc : load(w, g, err);
+	if (!w->quiet)
+		printf("the tables of %s hold rows already: nothing is loaded, changes go on from there\n",
+		       g->ops->name);
+	return g->ops->resume(w, err);
 }
 
 static uint64_t sum(const uint64_t counts[CHANGE_KINDS])
@@ -328,8 +371,9 @@ const struct command cmd_generate = {
 		"         every consistent state, in PostgreSQL and in the lake.\n"
 		"  shop   customers, products, orders, order_items: all types (uuid, jsonb, enum, arrays,\n"
 		"         decimals, times, bytes), a composite key and long texts.\n\n"
-		"Tables are made when missing and loaded when empty. Ctrl-C ends after the transaction\n"
-		"under way. One generator at a time works on a schema.\n\n"
+		"Tables are made when missing and loaded, as a whole, when empty; a later run goes on from\n"
+		"the rows that are there. Ctrl-C ends after the transaction under way. One generator at a\n"
+		"time works on a workload's tables.\n\n"
 		"Examples:\n"
 		"  tarn generate bank --postgres postgresql://me@localhost/bank --rows 1000000\n"
 		"  tarn generate bank --postgres postgresql://me@localhost/bank --seconds 60 --rate 5000\n"

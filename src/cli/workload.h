@@ -53,7 +53,7 @@ struct workload { /* embedded first by workloads */
 
 struct workload_ops {
 	const char *name, *summary, *create_sql, *analyze_sql;
-	const char *first_table;                            /* tells whether something is loaded */
+	const char *holds_rows_sql;                         /* 1 when one of the tables holds rows, else 0 */
 	size_t size;                                        /* of the struct that embeds struct workload */
 	int (*load)(struct workload *w, struct err *err);   /* into empty tables */
 	int (*resume)(struct workload *w, struct err *err); /* reads what is there */

@@ -116,3 +116,59 @@ def test_init_with_failing_checks(tmp_path, database):
     assert out.returncode == 0, out.stdout + out.stderr
     out = tarn(tmp_path, "init", "--force", "--postgres", uri)
     assert out.returncode == 0 and "next: tarn run" in out.stdout, out.stdout + out.stderr
+
+
+# --- generate ---
+
+
+def generate(folder, uri, *args, **kw):
+    return tarn(folder, "generate", "bank", "--postgres", uri, *args, **kw)
+
+
+def counts(database):
+    return database.sql("SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM accounts), (SELECT count(*) FROM transfers)")[0]
+
+
+@pytest.mark.parametrize("workload", ["bank", "shop"])
+def test_generate_goes_on_where_it_was(tmp_path, database, workload):
+    for n in range(3):
+        out = tarn(tmp_path, "generate", workload, "--postgres", database.uri, "--rows", "400", "--changes", "500")
+        assert out.returncode == 0, out.stderr
+        assert ("changes go on from there" in out.stdout) == (n > 0)
+
+
+def test_generate_twice_at_a_time(tmp_path, database):
+    first = subprocess.Popen([tarn_binary(), "generate", "bank", "--postgres", database.uri, "--rows", "400", "--seconds", "60", "--rate", "50"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: first.poll() is not None or database.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")[0][0], what="the first one works")
+        one_line(generate(tmp_path, database.uri, "--changes", "10"), 13, "another tarn generate", "schema public", "--schema")
+        out = generate(tmp_path, database.uri, "--schema", "mine", "--rows", "100", "--changes", "10")
+        assert out.returncode == 0, out.stderr
+    finally:
+        first.send_signal(signal.SIGINT)
+        assert first.wait(20) == 0, first.stderr.read()
+    assert generate(tmp_path, database.uri, "--changes", "10").returncode == 0
+
+
+def test_generate_after_a_load_that_was_stopped(tmp_path, database):
+    """What a killed load left is nothing: the next one starts afresh."""
+    assert generate(tmp_path, database.uri, "--rows", "10").returncode == 0
+    database.sql("TRUNCATE users, accounts, transfers")
+    with database.connect() as con:  # holds the load up between two tables
+        con.execute("BEGIN; LOCK TABLE accounts IN SHARE MODE")
+        p = subprocess.Popen([tarn_binary(), "generate", "bank", "--postgres", database.uri, "--rows", "400"], cwd=tmp_path, stdout=subprocess.DEVNULL)
+        wait_for(lambda: database.sql("SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0], what="the load waits")
+        p.kill()
+        p.wait()
+        con.execute("ROLLBACK")
+    wait_for(lambda: not database.sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")[0][0], what="its session is gone")
+    out = generate(tmp_path, database.uri, "--rows", "400", "--changes", "100")
+    assert out.returncode == 0, out.stderr
+
+
+def test_generate_beside_tables_of_others(tmp_path, database):
+    database.sql("CREATE TABLE users (id int PRIMARY KEY, mine text)")
+    one_line(generate(tmp_path, database.uri), 16, "users", "--schema")
+    database.sql("INSERT INTO users VALUES (1, 'a')")
+    one_line(generate(tmp_path, database.uri), 3, "users, accounts and transfers", "--schema")
+    assert database.sql("SELECT * FROM users") == [(1, "a")]
