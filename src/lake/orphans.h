@@ -29,6 +29,8 @@ void orphans_init(struct orphans *orphans);
 bool orphans_begin(struct orphans *orphans, int64_t age_us);
 /* kind: what the table's property LAKE_KEY_KIND says if it is ours. Failures are logged: the next run tries again. */
 void orphans_sweep(struct orphans *orphans, struct lake *lake, const char *ns, const char *name, const char *kind);
+/* Instead of orphans_sweep for a table whose turn is later. */
+void orphans_pass(struct orphans *orphans);
 void orphans_end(struct orphans *orphans);
 
 #endif

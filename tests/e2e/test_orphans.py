@@ -9,6 +9,7 @@ import pytest
 
 from support import wait_for
 from test_kill import POINTS, fill
+from test_positions import rest, set_main
 
 DAY = 86400
 TABLES = ("acc", "acc__changes")
@@ -95,3 +96,26 @@ def test_a_shorter_age_is_a_setting(tarn, database):
     tarn.start(sets=["lake.orphan_age=1h"]).wait_running("acc")
     wait_for(lambda: not left.exists(), what="the leftover is gone")
     tarn.check_equal(database, ["acc"])
+
+
+def test_files_of_a_stopped_table_stay(tarn, database):
+    """A catalog restored from an older copy does not name the newest rows: they are for whoever mends it."""
+    fill(database, 10)
+    tarn.start().wait_running("acc")
+    database.sql("UPDATE acc SET balance = 5")
+    tarn.wait_caught_up(database)
+    older = tarn.iceberg("acc").metadata.snapshots[0].snapshot_id
+    newest = {pathlib.Path(urllib.parse.urlparse(m.manifest_path).path) for m in tarn.iceberg("acc").current_snapshot().manifests(tarn.iceberg("acc").io)}
+    metadata = rest(tarn, "namespaces/src/tables/acc")["metadata"]
+    set_main(tarn, "src", "acc", older, [{"action": "remove-snapshots", "snapshot-ids": [s["snapshot-id"] for s in metadata["snapshots"] if s["snapshot-id"] != older]}])
+    tarn.stop()
+    for p in warehouse_files(tarn):
+        os.utime(p, (time.time() - 4 * DAY,) * 2)
+    left = pathlib.Path(tarn.folder) / "warehouse" / "src" / "acc__changes" / "metadata" / f"{uuid.uuid4()}-m0.avro"
+    left.write_bytes(b"left")
+    os.utime(left, (time.time() - 4 * DAY,) * 2)
+    before = warehouse_files(tarn)
+    tarn.start()
+    wait_for(lambda: (tarn.table("acc") or {}).get("state") == "stopped", what="the older version is seen")
+    time.sleep(2)  # the copier looks twice a second
+    assert newest <= before <= warehouse_files(tarn)
