@@ -115,6 +115,15 @@ static int verify_sources(const struct config *config, const struct verify_opts 
 	return last.code;
 }
 
+static int nothing_compared(const struct command_args *args, struct err *err)
+{
+	if (args->n_words == 0)
+		return err_set(err, ERR_NOT_FOUND, "the sources have no table to compare; 'tarn doctor' says why");
+	return err_set(err, ERR_NOT_FOUND,
+	               "no source has a table called %s%s; write namespace.table, as 'tarn status' lists them",
+	               args->words[0], args->n_words > 1 ? ", nor the others named" : "");
+}
+
 static int run(const struct command_args *args, struct err *err)
 {
 	struct show show = { .json = command_flag(args, "json") };
@@ -136,12 +145,12 @@ static int run(const struct command_args *args, struct err *err)
 		rc = verify_sources(config, &opts, err);
 	progress_end(&show.progress);
 	if (!rc && show.equal + show.skipped == 0)
-		rc = err_set(err, ERR_NOT_FOUND, "no table of that name; tarn status lists them");
+		rc = nothing_compared(args, err);
 	if (!show.json && (!rc || rc == ERR_DIFFERENT))
 		printf("%zu equal, %zu different, %zu skipped\n", show.equal, show.different, show.skipped);
 	if (!rc && show.skipped)
-		rc = err_set(err, ERR_DIFFERENT, "%zu table%s could not be compared", show.skipped,
-		             show.skipped == 1 ? "" : "s");
+		rc = err_set(err, ERR_DIFFERENT, "%zu table%s could not be compared; what to do stands beside %s",
+		             show.skipped, show.skipped == 1 ? "" : "s", show.skipped == 1 ? "it" : "each");
 	config_free(config);
 	return rc;
 }

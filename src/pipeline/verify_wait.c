@@ -72,7 +72,8 @@ int verify_table_running(struct verify_run *run, const char *label, char *why, s
 
 	if (rc)
 		return rc;
-	snprintf(why, n, "the running tarn does not know it");
+	snprintf(why, n,
+	         "the running tarn does not capture it: it is newer than that; restart tarn run, which copies it");
 	source = find_source(status, run->source->name);
 	json_array_foreach(json_object_get(source, "tables"), i, table)
 	{

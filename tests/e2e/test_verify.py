@@ -59,3 +59,18 @@ def test_without_a_server(tarn, database):
     tarn.stop()
     out = tarn.command("verify")
     assert out.returncode == 4 and "tarn run" in out.stderr
+
+
+def test_a_table_that_is_newer_than_the_server(tarn, database):
+    """Not captured yet: no difference, no success, and the person is told what begins its copy."""
+    fill(database)
+    tarn.start().wait_running("acc")
+    database.sql("CREATE TABLE young (id int PRIMARY KEY)")
+    out = tarn.command("verify")
+    assert out.returncode == 17 and "1 equal, 0 different, 1 skipped" in out.stdout, out.stdout + out.stderr
+    assert "src.young" in out.stdout and "restart tarn run" in out.stdout and "what to do" in out.stderr
+    out = tarn.command("verify", "src.yong")
+    assert out.returncode == 3 and "src.yong" in out.stderr and "tarn status" in out.stderr
+    tarn.stop()
+    tarn.start().wait_running("acc", "young")
+    assert tarn.command("verify").returncode == 0
