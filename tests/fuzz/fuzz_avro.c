@@ -17,7 +17,7 @@ static int take(void *arg, struct manifest_entry *entry, struct err *err)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	char *copy = mem_alloc(n ? n : 1); /* its own block: a read past the end is seen */
-	struct manifest_info info = { .path = (char *)(uintptr_t)"fuzz", .sequence = 5, .first_row_id = 10 }, *infos;
+	struct manifest_info info = { .path = (char *)(uintptr_t) "fuzz", .sequence = 5, .first_row_id = 10 }, *infos;
 	struct err err;
 	uint64_t seen = 0;
 	size_t n_infos;

@@ -8,9 +8,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static const struct http_limits limits = { .line_bytes = 400, .header_bytes = 2000, .body_bytes = 5000, .n_headers = 20 };
+static const struct http_limits limits = {
+	.line_bytes = 400, .header_bytes = 2000, .body_bytes = 5000, .n_headers = 20
+};
 
-struct outcome { enum http_parse_result result; int status; size_t used, body_n, n_headers; };
+struct outcome {
+	enum http_parse_result result;
+	int status;
+	size_t used, body_n, n_headers;
+};
 
 static struct outcome parse(const uint8_t *data, size_t n, size_t piece)
 {
@@ -46,8 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	struct outcome whole = parse(data, n, n ? n : 1), bytes = parse(data, n, 1);
 
-	if (whole.status != bytes.status || whole.body_n != bytes.body_n || whole.n_headers != bytes.n_headers || (whole.result == HTTP_PARSE_DONE) != (bytes.result == HTTP_PARSE_DONE) ||
-	    whole.used != bytes.used)
+	if (whole.status != bytes.status || whole.body_n != bytes.body_n || whole.n_headers != bytes.n_headers ||
+	    (whole.result == HTTP_PARSE_DONE) != (bytes.result == HTTP_PARSE_DONE) || whole.used != bytes.used)
 		abort();
 	return 0;
 }

@@ -11,7 +11,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-static int describe(void *ctx, uint32_t oid, char replica_identity, const struct pgoutput_relcol *cols, uint16_t n_cols, struct str schema, struct str name, struct relation **out, struct err *err)
+static int describe(void *ctx, uint32_t oid, char replica_identity, const struct pgoutput_relcol *cols, uint16_t n_cols,
+                    struct str schema, struct str name, struct relation **out, struct err *err)
 {
 	struct relation *rel = relation_new(oid, schema, name, n_cols);
 
@@ -20,7 +21,8 @@ static int describe(void *ctx, uint32_t oid, char replica_identity, const struct
 	for (uint16_t i = 0; rel && i < n_cols; i++) {
 		struct pg_type_info info = { .oid = cols[i].type_oid, .typmod = cols[i].typmod };
 
-		if (relation_set_column(rel, i, cols[i].name, pg_type_map(&info), info.oid, info.typmod, STR_LIT("type"), cols[i].identity, false))
+		if (relation_set_column(rel, i, cols[i].name, pg_type_map(&info), info.oid, info.typmod,
+		                        STR_LIT("type"), cols[i].identity, false))
 			return err_nomem(err);
 	}
 	if (!rel || relation_seal(rel))

@@ -15,7 +15,8 @@ static void bitmap(struct str bytes)
 	if (bitmap_deserialize(bytes, "fuzz", &b, &err))
 		return;
 	wbuf_init(&w, 0);
-	if (bitmap_serialize(b, &w, &err) || bitmap_deserialize(wbuf_str(&w), "fuzz", &again, &err) || !bitmap_equal(b, again))
+	if (bitmap_serialize(b, &w, &err) || bitmap_deserialize(wbuf_str(&w), "fuzz", &again, &err) ||
+	    !bitmap_equal(b, again))
 		abort();
 	if (bitmap_rank(b, UINT64_MAX) != bitmap_cardinality(b))
 		abort();
@@ -41,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (puffin_read_footer(file, "fuzz", &blobs, &n_blobs, &err))
 		return 0;
 	for (size_t i = 0; i < n_blobs; i++)
-		if (puffin_read_dv(str_view(file.p + blobs[i].offset, blobs[i].size), UINT64_MAX, "fuzz", &b, &err) == 0)
+		if (puffin_read_dv(str_view(file.p + blobs[i].offset, blobs[i].size), UINT64_MAX, "fuzz", &b, &err) ==
+		    0)
 			bitmap_free(b);
 	puffin_blobs_free(blobs, n_blobs);
 	return 0;

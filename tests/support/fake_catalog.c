@@ -51,7 +51,8 @@ static void give(const struct fake_table *table, struct catalog_table *out)
 	out->metadata_location = mem_strdup(table->now.metadata_location);
 }
 
-static int table_create(struct catalog *c, const char *ns, const json_t *request, struct catalog_table *out, struct err *err)
+static int table_create(struct catalog *c, const char *ns, const json_t *request, struct catalog_table *out,
+                        struct err *err)
 {
 	struct fake_catalog *catalog = of(c);
 	const char *name = json_get_str(request, "name", "");
@@ -90,7 +91,8 @@ static int table_load(struct catalog *c, const char *ns, const char *name, struc
 	return 0;
 }
 
-int fake_catalog_register(struct fake_catalog *catalog, const char *ns, const char *name, json_t *metadata, struct err *err)
+int fake_catalog_register(struct fake_catalog *catalog, const char *ns, const char *name, json_t *metadata,
+                          struct err *err)
 {
 	struct fake_table *table = &catalog->tables[catalog->n_tables];
 
@@ -103,7 +105,9 @@ int fake_catalog_register(struct fake_catalog *catalog, const char *ns, const ch
 
 static int apply(struct fake_catalog *catalog, struct fake_table *table, const json_t *updates, struct err *err)
 {
-	struct ice_apply how = { .base = table->now.metadata, .base_location = table->now.metadata_location, .now_ms = env_wall_us() / 1000 };
+	struct ice_apply how = { .base = table->now.metadata,
+		                 .base_location = table->now.metadata_location,
+		                 .now_ms = env_wall_us() / 1000 };
 	json_t *next;
 	int rc = ice_metadata_apply(&how, updates, &next, err);
 
@@ -122,7 +126,8 @@ int fake_catalog_apply(struct fake_catalog *catalog, const char *name, json_t *u
 	return rc;
 }
 
-static int commit(struct catalog *c, struct catalog_commit *commits, size_t n, const struct catalog_position *position, enum commit_result *result, struct err *err)
+static int commit(struct catalog *c, struct catalog_commit *commits, size_t n, const struct catalog_position *position,
+                  enum commit_result *result, struct err *err)
 {
 	struct fake_catalog *catalog = of(c);
 	enum commit_result want = catalog->next_result;
@@ -148,7 +153,9 @@ static int commit(struct catalog *c, struct catalog_commit *commits, size_t n, c
 	return want == COMMIT_UNKNOWN ? err_set(err, ERR_COMMIT_UNKNOWN, "ordered by the test") : 0;
 }
 
-static const struct catalog_ops ops = { .namespace_create = namespace_create, .table_create = table_create, .table_load = table_load, .commit = commit };
+static const struct catalog_ops ops = {
+	.namespace_create = namespace_create, .table_create = table_create, .table_load = table_load, .commit = commit
+};
 
 void fake_catalog_init(struct fake_catalog *catalog, struct store *store)
 {

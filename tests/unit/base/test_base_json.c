@@ -14,7 +14,8 @@
 
 static void parses_strictly(void **state)
 {
-	static const char *const bad[] = { "", "{", "{\"a\":1,\"a\":2}", "[1,]", "{} x", "\"\xFF\"", "99999999999999999999" };
+	static const char *const bad[] = { "",     "{",        "{\"a\":1,\"a\":2}",   "[1,]",
+		                           "{} x", "\"\xFF\"", "99999999999999999999" };
 	struct err err;
 	json_t *v;
 

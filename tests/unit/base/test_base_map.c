@@ -88,7 +88,8 @@ static void no_memory_leaves_it_whole(void **state)
 		for (int k = 0; map && k < 40; k++) {
 			char text[8];
 
-			put += map_put(map, str_view(text, (size_t)snprintf(text, sizeof text, "%d", k)), &put, NULL) == 0;
+			put += map_put(map, str_view(text, (size_t)snprintf(text, sizeof text, "%d", k)), &put, NULL) ==
+			       0;
 		}
 		fired = env_fault_fired(ENV_ALLOC);
 		env_fault_remove();

@@ -20,7 +20,8 @@ static void cuts_and_trims(void **state)
 	assert_int_equal(s.n, 0);
 	assert_true(str_eqz(str_trim(STR_LIT(" \t x y\n")), "x y"));
 	assert_int_equal(str_trim(STR_LIT("  ")).n, 0);
-	assert_true(str_starts(STR_LIT("abc"), "ab") && !str_starts(STR_LIT("a"), "ab") && str_ends(STR_LIT("abc"), "bc") && !str_ends(STR_LIT("c"), "bc"));
+	assert_true(str_starts(STR_LIT("abc"), "ab") && !str_starts(STR_LIT("a"), "ab") &&
+	            str_ends(STR_LIT("abc"), "bc") && !str_ends(STR_LIT("c"), "bc"));
 	assert_true(str_eq_nocase(STR_LIT("AbC"), STR_LIT("aBc")) && !str_eq_nocase(STR_LIT("a"), STR_LIT("b")));
 	assert_int_equal(str_cmp(STR_LIT("a"), STR_LIT("ab")), -1);
 	assert_int_equal(str_cmp(STR_LIT("\xFF"), STR_LIT("a")), 1);
@@ -29,7 +30,9 @@ static void cuts_and_trims(void **state)
 
 static void numbers_are_whole_or_refused(void **state)
 {
-	static const char *const bad[] = { "", "-", "+", "1 ", " 1", "1x", "0x1", "18446744073709551616", "99999999999999999999", "-1" };
+	static const char *const bad[] = {
+		"", "-", "+", "1 ", " 1", "1x", "0x1", "18446744073709551616", "99999999999999999999", "-1"
+	};
 	uint64_t u = 7;
 	int64_t i = 7;
 
@@ -65,10 +68,23 @@ static void lsn_as_postgres_writes_it(void **state)
 
 static void globs(void **state)
 {
-	static const struct { const char *pattern, *text; bool match; } cases[] = {
-		{ "public.*", "public.users", true }, { "public.*", "audit.users", false }, { "*", "", true }, { "", "", true }, { "", "a", false },
-		{ "a?c", "abc", true }, { "a?c", "ac", false }, { "*.log_*", "s.log_1", true }, { "*a*b*c", "xxaxxbxxc", true }, { "*a*b*c", "xxaxxbxx", false },
-		{ "a**b", "ab", true }, { "ab*", "a", false }, { "*aab", "aaaab", true },
+	static const struct {
+		const char *pattern, *text;
+		bool match;
+	} cases[] = {
+		{ "public.*", "public.users", true },
+		{ "public.*", "audit.users", false },
+		{ "*", "", true },
+		{ "", "", true },
+		{ "", "a", false },
+		{ "a?c", "abc", true },
+		{ "a?c", "ac", false },
+		{ "*.log_*", "s.log_1", true },
+		{ "*a*b*c", "xxaxxbxxc", true },
+		{ "*a*b*c", "xxaxxbxx", false },
+		{ "a**b", "ab", true },
+		{ "ab*", "a", false },
+		{ "*aab", "aaaab", true },
 	};
 
 	(void)state;

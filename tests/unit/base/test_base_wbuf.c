@@ -14,7 +14,8 @@
 
 static void integers_have_their_byte_order(void **state)
 {
-	static const uint8_t want[] = { 1, 2, 1, 1, 2, 4, 3, 2, 1, 1, 2, 3, 4, 8, 7, 6, 5, 4, 3, 2, 1, 1, 2, 3, 4, 5, 6, 7, 8 };
+	static const uint8_t want[] = { 1, 2, 1, 1, 2, 4, 3, 2, 1, 1, 2, 3, 4, 8, 7,
+		                        6, 5, 4, 3, 2, 1, 1, 2, 3, 4, 5, 6, 7, 8 };
 	struct wbuf w;
 
 	(void)state;
@@ -35,7 +36,8 @@ static void integers_have_their_byte_order(void **state)
 static void varint_is_leb128(void **state)
 {
 	/* 624485 = e5 8e 26: the example of the DWARF and WebAssembly specifications */
-	static const uint8_t want[] = { 0xE5, 0x8E, 0x26, 0x00, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01 };
+	static const uint8_t want[] = { 0xE5, 0x8E, 0x26, 0x00, 0xFF, 0xFF, 0xFF,
+		                        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01 };
 	struct wbuf w;
 
 	(void)state;
@@ -108,15 +110,19 @@ static void formats_over_the_edge_of_the_buffer(void **state)
 
 static void json_strings(void **state)
 {
-	static const struct { const char *in; size_t n; const char *out; } cases[] = {
+	static const struct {
+		const char *in;
+		size_t n;
+		const char *out;
+	} cases[] = {
 		{ "a\"b\\c\n\t\x01", 8, "\"a\\\"b\\\\c\\n\\t\\u0001\"" },
 		{ "\0", 1, "\"\\u0000\"" },
 		{ "", 0, "\"\"" },
 		{ "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80", 9, "\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\"" },
 		{ "\xFFx", 2, "\"\xEF\xBF\xBDx\"" },
-		{ "\xC0\x80", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\"" },                       /* over-long */
-		{ "\xED\xA0\x80", 3, "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"" },       /* surrogate */
-		{ "\xE2\x82", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\"" },                       /* cut off */
+		{ "\xC0\x80", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\"" },                 /* over-long */
+		{ "\xED\xA0\x80", 3, "\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"" }, /* surrogate */
+		{ "\xE2\x82", 2, "\"\xEF\xBF\xBD\xEF\xBF\xBD\"" },                 /* cut off */
 		{ "\x7F", 1, "\"\\u007f\"" },
 	};
 
@@ -142,7 +148,11 @@ static void sql_quotes(void **state)
 	wbuf_put_sql_literal(&w, STR_LIT("'it's"));
 	wbuf_put_sql_literal(&w, STR_LIT(""));
 	text = wbuf_take(&w);
-	assert_string_equal(text, "\"a\"\"b\"" "\'" "''it''s" "\'" "''");
+	assert_string_equal(text, "\"a\"\"b\""
+	                          "\'"
+	                          "''it''s"
+	                          "\'"
+	                          "''");
 	assert_null(w.p);
 	mem_free(text);
 }

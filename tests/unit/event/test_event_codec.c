@@ -19,11 +19,22 @@ static struct relation *users(void)
 
 	assert_non_null(rel);
 	rel->version = 7;
-	assert_int_equal(relation_set_column(rel, 0, STR_LIT("id"), (struct type){ .kind = TYPE_INT64 }, 20, -1, STR_LIT("bigint"), true, true), 0);
-	assert_int_equal(relation_set_column(rel, 1, STR_LIT("né\"me"), (struct type){ .kind = TYPE_STRING }, 25, -1, STR_LIT("text"), false, true), 0);
-	assert_int_equal(relation_set_column(rel, 2, STR_LIT("amount"), (struct type){ .kind = TYPE_DECIMAL, .precision = 12, .scale = 2 }, 1700, 786438, STR_LIT("numeric(12,2)"), true, false), 0);
-	assert_int_equal(relation_set_column(rel, 3, STR_LIT("tags"), (struct type){ .kind = TYPE_LIST, .elem = TYPE_STRING }, 1009, -1, STR_LIT("text[]"), false, false), 0);
-	assert_int_equal(relation_set_keys(rel, (const uint16_t[]){ 2, 0 }, 2), 0); /* an order other than the columns' */
+	assert_int_equal(relation_set_column(rel, 0, STR_LIT("id"), (struct type){ .kind = TYPE_INT64 }, 20, -1,
+	                                     STR_LIT("bigint"), true, true),
+	                 0);
+	assert_int_equal(relation_set_column(rel, 1, STR_LIT("né\"me"), (struct type){ .kind = TYPE_STRING }, 25, -1,
+	                                     STR_LIT("text"), false, true),
+	                 0);
+	assert_int_equal(relation_set_column(rel, 2, STR_LIT("amount"),
+	                                     (struct type){ .kind = TYPE_DECIMAL, .precision = 12, .scale = 2 }, 1700,
+	                                     786438, STR_LIT("numeric(12,2)"), true, false),
+	                 0);
+	assert_int_equal(relation_set_column(rel, 3, STR_LIT("tags"),
+	                                     (struct type){ .kind = TYPE_LIST, .elem = TYPE_STRING }, 1009, -1,
+	                                     STR_LIT("text[]"), false, false),
+	                 0);
+	assert_int_equal(relation_set_keys(rel, (const uint16_t[]){ 2, 0 }, 2),
+	                 0); /* an order other than the columns' */
 	return rel;
 }
 
@@ -39,13 +50,19 @@ static const struct relation *find(void *ctx, uint32_t version)
 static void a_change_by_hand(void **state)
 {
 	static const uint8_t expected[] = {
-		'U', 3, 7, 0, 0, 0,                                                      /* UPDATE with old key and row, relation version 7 */
-		4, 0, 'b', 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 'n', 't', 4, 0, 0, 0, '1', '.', '5', '0', 'n',
-		4, 0, 'b', 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 'u', 't', 0, 0, 0, 0, 'n',
+		'U', 3,   7,   0, 0,   0, /* UPDATE with old key and row, relation version 7 */
+		4,   0,   'b', 8, 0,   0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 'n', 't', 4,   0,   0, 0, '1', '.', '5',
+		'0', 'n', 4,   0, 'b', 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,   0,   'u', 't', 0, 0, 0,   0,   'n',
 	};
 	static const uint8_t nine[8] = { 0, 0, 0, 0, 0, 0, 0, 9 }, two56[8] = { 0, 0, 0, 0, 0, 0, 1, 0 };
-	struct datum key[4] = { { nine, 8, DATUM_BINARY }, { NULL, 0, DATUM_NULL }, { (const uint8_t *)"1.50", 4, DATUM_TEXT }, { NULL, 0, DATUM_NULL } };
-	struct datum row[4] = { { two56, 8, DATUM_BINARY }, { NULL, 0, DATUM_UNCHANGED }, { (const uint8_t *)"", 0, DATUM_TEXT }, { NULL, 0, DATUM_NULL } };
+	struct datum key[4] = { { nine, 8, DATUM_BINARY },
+		                { NULL, 0, DATUM_NULL },
+		                { (const uint8_t *)"1.50", 4, DATUM_TEXT },
+		                { NULL, 0, DATUM_NULL } };
+	struct datum row[4] = { { two56, 8, DATUM_BINARY },
+		                { NULL, 0, DATUM_UNCHANGED },
+		                { (const uint8_t *)"", 0, DATUM_TEXT },
+		                { NULL, 0, DATUM_NULL } };
 	struct relation *rel = users();
 	struct change change = { .op = OP_UPDATE, .rel = rel, .old_key = key, .row = row }, back = { .ordinal = 42 };
 	struct change_scratch scratch = { 0 };
@@ -78,9 +95,10 @@ static void a_change_by_hand(void **state)
 static void a_relation_by_hand(void **state)
 {
 	static const uint8_t bytes[] = {
-		6, 64, 0, 0, 7, 0, 0, 0, 6, 0, 'p', 'u', 'b', 'l', 'i', 'c', 1, 0, 't', 0, 1, 0, /* oid 16390, version 7, public.t, captured, one column */
-		2, 0, 'i', 'd', TYPE_INT32, 0, 0, 0, 23, 0, 0, 0, 255, 255, 255, 255, 7, 0, 'i', 'n', 't', 'e', 'g', 'e', 'r', 3,
-		1, 0, 0, 0,
+		6,   64, 0,   0,   7,          0,   0,   0,   6,   0,   'p', 'u', 'b', 'l', 'i',
+		'c', 1,  0,   't', 0,          1,   0, /* oid 16390, version 7, public.t, captured, one column */
+		2,   0,  'i', 'd', TYPE_INT32, 0,   0,   0,   23,  0,   0,   0,   255, 255, 255,
+		255, 7,  0,   'i', 'n',        't', 'e', 'g', 'e', 'r', 3,   1,   0,   0,   0,
 	};
 	struct rbuf in = rbuf_of(bytes, sizeof bytes);
 	struct relation *rel = NULL;
@@ -198,7 +216,10 @@ static int decode_change(const uint8_t *bytes, size_t n, struct relation *rel, s
 static void encode_both(struct relation *rel, struct wbuf *relation, struct wbuf *change)
 {
 	static const uint8_t nine[8] = { 0, 0, 0, 0, 0, 0, 0, 9 };
-	struct datum row[4] = { { nine, 8, DATUM_BINARY }, { (const uint8_t *)"name", 4, DATUM_TEXT }, { NULL, 0, DATUM_UNCHANGED }, { NULL, 0, DATUM_NULL } };
+	struct datum row[4] = { { nine, 8, DATUM_BINARY },
+		                { (const uint8_t *)"name", 4, DATUM_TEXT },
+		                { NULL, 0, DATUM_UNCHANGED },
+		                { NULL, 0, DATUM_NULL } };
 
 	wbuf_init(relation, 0);
 	wbuf_init(change, 0);
@@ -279,7 +300,11 @@ static void mutations_never_crash(void **state)
 
 static void what_no_writer_writes(void **state)
 {
-	static const struct { const char *what; uint8_t bytes[16]; size_t n; } cases[] = {
+	static const struct {
+		const char *what;
+		uint8_t bytes[16];
+		size_t n;
+	} cases[] = {
 		{ "an insert without a row", { 'I', 0, 7, 0, 0, 0 }, 6 },
 		{ "a delete with a row", { 'D', 2, 7, 0, 0, 0, 4, 0, 'n', 'n', 'n', 'n' }, 12 },
 		{ "a truncate with a key", { 'T', 1, 7, 0, 0, 0, 4, 0, 'n', 'n', 'n', 'n' }, 12 },
@@ -350,14 +375,10 @@ static void each_allocation_failing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_change_by_hand),
-		cmocka_unit_test(a_relation_by_hand),
-		cmocka_unit_test(relations_round_trip),
-		cmocka_unit_test(every_cut_is_corrupt),
-		cmocka_unit_test(mutations_never_crash),
-		cmocka_unit_test(what_no_writer_writes),
-		cmocka_unit_test(a_list_of_nothing_known),
-		cmocka_unit_test(each_allocation_failing),
+		cmocka_unit_test(a_change_by_hand),        cmocka_unit_test(a_relation_by_hand),
+		cmocka_unit_test(relations_round_trip),    cmocka_unit_test(every_cut_is_corrupt),
+		cmocka_unit_test(mutations_never_crash),   cmocka_unit_test(what_no_writer_writes),
+		cmocka_unit_test(a_list_of_nothing_known), cmocka_unit_test(each_allocation_failing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,17 +7,24 @@
 
 struct http_case {
 	const char *name;
-	const char *bytes; size_t n;
-	int status;          /* 200: parsed, body below */
+	const char *bytes;
+	size_t n;
+	int status; /* 200: parsed, body below */
 	const char *body;
 };
 
-#define CASE(name, bytes, status, body) { name, bytes, sizeof(bytes) - 1, status, body }
+#define CASE(name, bytes, status, body)                                                                                \
+	{                                                                                                              \
+		name, bytes, sizeof(bytes) - 1, status, body                                                           \
+	}
 #define POST "POST /x HTTP/1.1\r\nHost: h\r\n"
 #define SMUGGLED "GET /second HTTP/1.1\r\nHost: h\r\n\r\n"
 
+/* A case a line. */
+/* clang-format off */
 static const struct http_case http_cases[] = {
 	CASE("get", "GET / HTTP/1.1\r\nHost: h\r\n\r\n", 200, ""),
+	CASE("host of all kinds of bytes", "GET / HTTP/1.1\r\nHost: azAZ09-._~%!$&'()*+,;=:[]\r\n\r\n", 200, ""),
 	CASE("http/1.0 without host", "GET / HTTP/1.0\r\n\r\n", 200, ""),
 	CASE("empty line first", "\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", 200, ""),
 	CASE("content length", POST "Content-Length: 5\r\n\r\nhello", 200, "hello"),
@@ -93,6 +100,7 @@ static const struct http_case http_cases[] = {
 	CASE("two empty lines", "\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", 400, NULL),
 	CASE("unknown expectation", POST "Expect: tea\r\nContent-Length: 1\r\n\r\nx", 417, NULL),
 };
+/* clang-format on */
 
 #define HTTP_CASES (sizeof http_cases / sizeof http_cases[0])
 

@@ -12,7 +12,13 @@
 #include "http_cases.h"
 #include "io/http_parse.h"
 
-struct parsed { enum http_parse_result result; int status; char body[256]; char path[256]; size_t left; };
+struct parsed {
+	enum http_parse_result result;
+	int status;
+	char body[256];
+	char path[256];
+	size_t left;
+};
 
 static struct parsed parse(const struct http_limits *limits, const char *p, size_t n, size_t piece)
 {
@@ -54,17 +60,21 @@ static void test_cases(void **state)
 		for (size_t k = 0; k < sizeof pieces / sizeof pieces[0]; k++) {
 			const struct http_case *c = &http_cases[i];
 			struct parsed got = parse(&http_limits_default, c->bytes, c->n, pieces[k]);
-			int status = got.result == HTTP_PARSE_DONE ? 200 : got.result == HTTP_PARSE_BAD ? got.status : 0;
+			int status = got.result == HTTP_PARSE_DONE  ? 200
+			             : got.result == HTTP_PARSE_BAD ? got.status
+			                                            : 0;
 
 			if (status != c->status || (c->body && strcmp(c->body, got.body) != 0))
-				fail_msg("%s, pieces of %zu: wanted %d '%s', got %d '%s'", c->name, pieces[k], c->status, c->body ? c->body : "", status, got.body);
+				fail_msg("%s, pieces of %zu: wanted %d '%s', got %d '%s'", c->name, pieces[k],
+				         c->status, c->body ? c->body : "", status, got.body);
 		}
 	}
 }
 
 static void test_leaves_the_next_request(void **state)
 {
-	static const char two[] = "POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nabGET /2?x=1 HTTP/1.1\r\nHost: h\r\n\r\n";
+	static const char two[] =
+		"POST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nabGET /2?x=1 HTTP/1.1\r\nHost: h\r\n\r\n";
 	struct parsed first = parse(&http_limits_default, two, sizeof two - 1, 100000), second;
 
 	(void)state;
@@ -113,12 +123,15 @@ static void test_limits(void **state)
 	check_limit(&limits, "GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\nB: 2\r\nC: 3\r\nD: ", 1, "\r\n\r\n", 431);
 	check_limit(&limits, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\n", 50, "", 200);
 	check_limit(&limits, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 51\r\n\r\n", 51, "", 413);
-	check_limit(&limits, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n32\r\n", 50, "\r\n0\r\n\r\n", 200);
-	check_limit(&limits, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n32\r\n", 50, "\r\n1\r\na\r\n0\r\n\r\n", 413);
+	check_limit(&limits, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n32\r\n", 50,
+	            "\r\n0\r\n\r\n", 200);
+	check_limit(&limits, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n32\r\n", 50,
+	            "\r\n1\r\na\r\n0\r\n\r\n", 413);
 	/* the 40 KB header of the reference */
 	check_limit(&http_limits_default, "GET / HTTP/1.1\r\nHost: h\r\nX: ", 40000, "\r\n\r\n", 431);
 	/* a body that is nearly all framing */
-	check_limit(&http_limits_default, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;", 30000, "\r\na\r\n0\r\n\r\n", 400);
+	check_limit(&http_limits_default, "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1;", 30000,
+	            "\r\na\r\n0\r\n\r\n", 400);
 }
 
 static void test_decoding(void **state)
@@ -127,7 +140,8 @@ static void test_decoding(void **state)
 	struct http_request request = { .arena = arena, .query = STR_LIT("parent=a%1Fb&x&y=1+2%2b&bad=%zz&%70=q") };
 
 	(void)state;
-	assert_true(str_eqz(http_query_get(&request, "parent"), "a\x1f" "b"));
+	assert_true(str_eqz(http_query_get(&request, "parent"), "a\x1f"
+	                                                        "b"));
 	assert_true(str_eqz(http_query_get(&request, "y"), "1 2+"));
 	assert_true(str_eqz(http_query_get(&request, "p"), "q"));
 	assert_non_null(http_query_get(&request, "x").p);
@@ -145,7 +159,10 @@ static void test_decoding(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases), cmocka_unit_test(test_leaves_the_next_request), cmocka_unit_test(test_limits), cmocka_unit_test(test_decoding),
+		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_leaves_the_next_request),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_decoding),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

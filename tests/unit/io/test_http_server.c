@@ -30,11 +30,16 @@ struct fixture {
 };
 
 #define PATIENCE_US INT64_C(20000000) /* nobody waits so long, however busy the machine */
-#define LIMITS(header_or_body_ms, idle) \
-	{ .line_bytes = 8192, .header_bytes = 32768, .body_bytes = 1 << 20, .n_headers = 100, .header_ms = header_or_body_ms, .body_ms = header_or_body_ms, .idle_ms = idle, .connections = 8, .threads = 3 }
+#define LIMITS(header_or_body_ms, idle)                                                                                \
+	{                                                                                                              \
+		.line_bytes = 8192, .header_bytes = 32768, .body_bytes = 1 << 20, .n_headers = 100,                    \
+		.header_ms = header_or_body_ms, .body_ms = header_or_body_ms, .idle_ms = idle, .connections = 8,       \
+		.threads = 3                                                                                           \
+	}
 
 /* Only a test that waits for a limit has a short one. */
-static const struct http_limits calm = LIMITS(30000, 30000), quick = LIMITS(300, 30000), quick_idle = LIMITS(30000, 1500);
+static const struct http_limits calm = LIMITS(30000, 30000), quick = LIMITS(300, 30000),
+				quick_idle = LIMITS(30000, 1500);
 
 /* /echo gives the body back; /slow takes 150 ms; /gate waits until the test opens it; /none 204; /split tries to smuggle a header; anything else its method and path. */
 static void handle(void *ctx, const struct http_request *request, struct http_response *response)
@@ -218,7 +223,8 @@ static void test_well_formed(void **state)
 
 static void test_pipelining(void **state)
 {
-	static const char three[] = "GET /slow HTTP/1.1\r\nHost: h\r\n\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+	static const char three[] =
+		"GET /slow HTTP/1.1\r\nHost: h\r\n\r\nPOST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabcGET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 	char answer[8192];
 	const char *first, *second, *third;
 	int fd = client(*state);
@@ -373,7 +379,8 @@ static void test_fetch(void **state)
 	mem_free(body);
 	assert_int_equal(http_fetch(f->address, "GET", "/gate", STR_LIT(""), 50, &status, &out, &n, &err), ERR_TIMEOUT);
 	open_gate(f);
-	assert_int_equal(http_fetch("127.0.0.1:1", "GET", "/", STR_LIT(""), 20000, &status, &out, &n, &err), ERR_CONNECT);
+	assert_int_equal(http_fetch("127.0.0.1:1", "GET", "/", STR_LIT(""), 20000, &status, &out, &n, &err),
+	                 ERR_CONNECT);
 	assert_non_null(strstr(err.text, "127.0.0.1:1"));
 	assert_int_equal(http_fetch("nonsense", "GET", "/", STR_LIT(""), 1000, &status, &out, &n, &err), ERR_USAGE);
 }
@@ -415,9 +422,19 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_malformed), T(test_well_formed), T(test_pipelining), cmocka_unit_test_setup_teardown(test_keep_alive_and_head, setup_quick_idle, teardown),
-		cmocka_unit_test_setup_teardown(test_slow_client, setup_quick, teardown), T(test_too_large), T(test_expect_continue),
-		T(test_header_cannot_split), T(test_concurrency), T(test_connection_limit), T(test_fetch), T(test_address_taken), T(test_close_waits),
+		T(test_malformed),
+		T(test_well_formed),
+		T(test_pipelining),
+		cmocka_unit_test_setup_teardown(test_keep_alive_and_head, setup_quick_idle, teardown),
+		cmocka_unit_test_setup_teardown(test_slow_client, setup_quick, teardown),
+		T(test_too_large),
+		T(test_expect_continue),
+		T(test_header_cannot_split),
+		T(test_concurrency),
+		T(test_connection_limit),
+		T(test_fetch),
+		T(test_address_taken),
+		T(test_close_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,7 +13,11 @@
 #include "base/thread.h"
 #include "io/loop.h"
 
-struct seen { struct loop *loop; int posts, ticks, signo; struct loop_timer *timer; };
+struct seen {
+	struct loop *loop;
+	int posts, ticks, signo;
+	struct loop_timer *timer;
+};
 
 static void on_post(void *arg)
 {
@@ -120,7 +124,8 @@ static void test_stop_first(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_posts), cmocka_unit_test(test_timer), cmocka_unit_test(test_signal), cmocka_unit_test(test_stop_first) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_posts), cmocka_unit_test(test_timer),
+		                            cmocka_unit_test(test_signal), cmocka_unit_test(test_stop_first) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

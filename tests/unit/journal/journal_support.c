@@ -29,8 +29,13 @@ int test_teardown(void **state)
 
 struct journal_opts test_opts(void)
 {
-	return (struct journal_opts){ .dir = test_dir, .segment_bytes = 64 << 20, .max_bytes = (uint64_t)1 << 40,
-		.identity = { .source = "bank", .system_id = UINT64_C(7000000000000000001), .timeline = 1, .database_oid = 16384 } };
+	return (struct journal_opts){ .dir = test_dir,
+		                      .segment_bytes = 64 << 20,
+		                      .max_bytes = (uint64_t)1 << 40,
+		                      .identity = { .source = "bank",
+		                                    .system_id = UINT64_C(7000000000000000001),
+		                                    .timeline = 1,
+		                                    .database_oid = 16384 } };
 }
 
 struct journal *test_open_with(const struct journal_opts *opts)
@@ -63,7 +68,8 @@ struct relation *test_relation(uint32_t id, int n_text_columns)
 		struct type type = { .kind = i ? TYPE_STRING : TYPE_INT64 };
 
 		snprintf(name, sizeof name, "c%d", i);
-		if (relation_set_column(rel, (uint16_t)i, str_of(name), type, i ? 25 : 20, -1, str_of(i ? "text" : "bigint"), i == 0, i == 0)) {
+		if (relation_set_column(rel, (uint16_t)i, str_of(name), type, i ? 25 : 20, -1,
+		                        str_of(i ? "text" : "bigint"), i == 0, i == 0)) {
 			relation_unref(rel);
 			return NULL;
 		}
@@ -76,11 +82,13 @@ struct relation *test_relation(uint32_t id, int n_text_columns)
 }
 
 /* Column 0: the number; column 1: bytes made from both; others: null, unchanged, empty, one byte in turn. */
-static void make_row(const struct relation *rel, uint64_t lsn, uint64_t ordinal, size_t row_bytes, struct datum *row, char number[24], uint8_t *bytes)
+static void make_row(const struct relation *rel, uint64_t lsn, uint64_t ordinal, size_t row_bytes, struct datum *row,
+                     char number[24], uint8_t *bytes)
 {
 	size_t n = (size_t)((lsn * 31 + ordinal * 7) % (row_bytes + 1));
 
-	row[0] = (struct datum){ (uint8_t *)number, (uint32_t)snprintf(number, 24, "%llu", (unsigned long long)ordinal), DATUM_TEXT };
+	row[0] = (struct datum){ (uint8_t *)number, (uint32_t)snprintf(number, 24, "%llu", (unsigned long long)ordinal),
+		                 DATUM_TEXT };
 	for (size_t i = 0; i < n; i++)
 		bytes[i] = (uint8_t)(lsn + ordinal * 3 + i);
 	for (uint16_t i = 1; i < rel->n_columns; i++) {
@@ -95,7 +103,8 @@ static void make_row(const struct relation *rel, uint64_t lsn, uint64_t ordinal,
 	}
 }
 
-int test_write(struct journal *journal, struct relation *rel, uint64_t lsn, uint32_t n, size_t row_bytes, struct err *err)
+int test_write(struct journal *journal, struct relation *rel, uint64_t lsn, uint32_t n, size_t row_bytes,
+               struct err *err)
 {
 	struct tx_head head = { .commit_lsn = lsn, .commit_ts_us = (int64_t)lsn * 1000, .xid = (uint32_t)lsn + 5 };
 	static uint8_t bytes[4 << 20];
@@ -199,8 +208,7 @@ int test_read_all(struct journal *journal, uint64_t after_lsn, uint64_t step, st
 			out->transactions++;
 			begun = 0;
 			break;
-		default:
-			fail();
+		default: fail();
 		}
 	}
 	if (rc == 0)

@@ -2,8 +2,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/crc.h"
 #include "base/mem.h"
 #include "journal/segment.h"
+#include "journal/segment_scan.h"
 #include "journal_support.h"
 
 static void empty_journal(void **state)
@@ -27,11 +29,19 @@ static void all_operations_come_back(void **state)
 {
 	struct journal *journal = test_open();
 	struct relation *rel = test_relation(100, 2), *other = test_relation(101, 1);
-	struct datum row[3] = { { (const uint8_t *)"1", 1, DATUM_TEXT }, { (const uint8_t *)"\0\xFF", 2, DATUM_BINARY }, { NULL, 0, DATUM_UNCHANGED } };
-	struct datum key[3] = { { (const uint8_t *)"0", 1, DATUM_TEXT }, { NULL, 0, DATUM_NULL }, { NULL, 0, DATUM_NULL } };
+	struct datum row[3] = { { (const uint8_t *)"1", 1, DATUM_TEXT },
+		                { (const uint8_t *)"\0\xFF", 2, DATUM_BINARY },
+		                { NULL, 0, DATUM_UNCHANGED } };
+	struct datum key[3] = { { (const uint8_t *)"0", 1, DATUM_TEXT },
+		                { NULL, 0, DATUM_NULL },
+		                { NULL, 0, DATUM_NULL } };
 	const struct change in[] = {
-		{ .op = OP_INSERT, .rel = rel, .row = row }, { .op = OP_UPDATE, .rel = rel, .row = row }, { .op = OP_UPDATE, .rel = rel, .row = row, .old_key = key },
-		{ .op = OP_DELETE, .rel = rel, .old_key = key }, { .op = OP_TRUNCATE, .rel = other }, { .op = OP_TRUNCATE, .rel = rel },
+		{ .op = OP_INSERT, .rel = rel, .row = row },
+		{ .op = OP_UPDATE, .rel = rel, .row = row },
+		{ .op = OP_UPDATE, .rel = rel, .row = row, .old_key = key },
+		{ .op = OP_DELETE, .rel = rel, .old_key = key },
+		{ .op = OP_TRUNCATE, .rel = other },
+		{ .op = OP_TRUNCATE, .rel = rel },
 	};
 	const size_t n = sizeof in / sizeof in[0];
 	struct tx_head head = { .commit_lsn = 10, .commit_ts_us = -5, .xid = 77 };
@@ -213,11 +223,13 @@ static void rollback_leaves_nothing(void **state)
 		assert_int_equal(journal_begin(journal, &head, &err), 0);
 		change.rel = rel;
 		assert_int_equal(journal_put_change(journal, &change, &err), 0);
-		assert_int_equal(journal_put_relation(journal, late, &err), 0); /* its record goes with the transaction */
+		assert_int_equal(journal_put_relation(journal, late, &err),
+		                 0); /* its record goes with the transaction */
 		change.rel = late;
 		for (int i = 0; i < (round ? 1000 : 3); i++)
 			assert_int_equal(journal_put_change(journal, &change, &err), 0);
-		assert_int_equal(journal_sync(journal, &err), 0); /* in the middle: durable stays before the transaction */
+		assert_int_equal(journal_sync(journal, &err),
+		                 0); /* in the middle: durable stays before the transaction */
 		assert_int_equal(journal_durable(journal).commit_lsn, 100);
 		assert_true(!round || journal_bytes(journal) > before + 500000);
 		journal_rollback(journal);
@@ -405,6 +417,32 @@ static void relation_record_with_bytes_left_over(void **state)
 	relation_unref(rel);
 }
 
+/* The end of a transaction belongs to its beginning and to the very records between: each of the three says so alone. */
+static void end_of_another_transaction(void **state)
+{
+	uint8_t begin[BEGIN_BYTES] = { 0 }, end[COMMIT_BYTES] = { 0 };
+	struct record first = { .kind = RECORD_BEGIN, .crc = 0x12345678, .n = BEGIN_BYTES, .payload = begin };
+	struct record last = { .kind = RECORD_COMMIT, .n = COMMIT_BYTES, .payload = end };
+	static const size_t fields[] = { 0, 24, 36 }; /* commit_lsn, xid, chain (journal/segment.h) */
+	uint32_t chain = crc32c(0, &first.crc, 4);
+	struct tx_state tx;
+
+	(void)state;
+	begin[0] = end[0] = 1;
+	begin[16] = end[24] = 7;
+	memcpy(end + 36, &chain, 4);
+	tx = (struct tx_state){ 0 };
+	assert_null(journal_tx_follow(&tx, &first));
+	assert_null(journal_tx_follow(&tx, &last));
+	for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+		end[fields[i]] ^= 1;
+		tx = (struct tx_state){ 0 };
+		assert_null(journal_tx_follow(&tx, &first));
+		assert_non_null(journal_tx_follow(&tx, &last));
+		end[fields[i]] ^= 1;
+	}
+}
+
 /* tests/data/journal was made by make_segment.py from the table in journal/segment.h alone. */
 static void file_made_from_the_description(void **state)
 {
@@ -465,6 +503,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(identity_is_compared, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(check_counts, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(relation_record_with_bytes_left_over, test_setup, test_teardown),
+		cmocka_unit_test(end_of_another_transaction),
 		cmocka_unit_test(file_made_from_the_description),
 	};
 

@@ -91,7 +91,10 @@ static void unfinished_transaction_takes_its_relations(void **state)
 	struct journal *journal = test_open(), *next;
 	struct relation *rel = test_relation(1, 2), *wider = test_relation(1, 3), *again = test_relation(1, 2);
 	static uint8_t bytes[200000];
-	struct datum row[4] = { { (const uint8_t *)"1", 1, DATUM_TEXT }, { bytes, sizeof bytes, DATUM_BINARY }, { NULL, 0, DATUM_NULL }, { NULL, 0, DATUM_NULL } };
+	struct datum row[4] = { { (const uint8_t *)"1", 1, DATUM_TEXT },
+		                { bytes, sizeof bytes, DATUM_BINARY },
+		                { NULL, 0, DATUM_NULL },
+		                { NULL, 0, DATUM_NULL } };
 	struct change change = { .op = OP_INSERT, .rel = rel, .row = row };
 	struct test_result result;
 	char original[128], work[140];
@@ -209,7 +212,8 @@ static void damage_is_told_from_a_torn_tail(void **state)
 	journal_close(journal);
 	path = test_last_segment(test_dir, &size);
 	fd = env_open(path, O_RDWR, 0);
-	assert_int_equal(env_pwrite(fd, "\xAA\xAA", 2, place + 30), 0); /* in the last transaction; a MARK is behind it */
+	assert_int_equal(env_pwrite(fd, "\xAA\xAA", 2, place + 30),
+	                 0); /* in the last transaction; a MARK is behind it */
 	env_close(fd);
 	assert_int_equal(journal_open(&journal, &opts, &err), ERR_CORRUPT);
 	assert_non_null(strstr(err.text, path));
@@ -251,10 +255,7 @@ static void start_anew(struct relation *rel)
 	env_fault_install();
 }
 
-static struct tx_head head_of(uint64_t lsn)
-{
-	return (struct tx_head){ .commit_lsn = lsn, .end_lsn = lsn + 1 };
-}
+static struct tx_head head_of(uint64_t lsn) { return (struct tx_head){ .commit_lsn = lsn, .end_lsn = lsn + 1 }; }
 
 static void limit_pushes_back_until_trimmed(void **state)
 {
@@ -333,7 +334,8 @@ static void transaction_larger_than_the_limit(void **state)
 	assert_int_equal(journal_sync(journal, &err), 0);
 	assert_int_equal(test_read_all(journal, 100, 10, &result, &err), 0);
 	head = head_of(110);
-	assert_int_equal(journal_begin(journal, &head, &err), ERR_LIMIT); /* a new segment was made, so that the large one can go */
+	assert_int_equal(journal_begin(journal, &head, &err),
+	                 ERR_LIMIT); /* a new segment was made, so that the large one can go */
 	assert_int_equal(journal_trim(journal, 100, &err), 0);
 	assert_int_equal(journal_begin(journal, &head, &err), 0);
 	journal_close(journal);
@@ -700,7 +702,8 @@ static void each_allocation_fails_once(void **state)
 
 static void each_call_fails_once(void **state)
 {
-	static const enum env_call calls[] = { ENV_OPEN, ENV_PREAD, ENV_PWRITE, ENV_SYNC, ENV_RENAME, ENV_STAT, ENV_MKDIR, ENV_FTRUNCATE };
+	static const enum env_call calls[] = { ENV_OPEN,   ENV_PREAD, ENV_PWRITE, ENV_SYNC,
+		                               ENV_RENAME, ENV_STAT,  ENV_MKDIR,  ENV_FTRUNCATE };
 	struct relation *rel = test_relation(1, 2);
 	struct err err;
 	bool fired;

@@ -82,8 +82,9 @@ static int in_child(const char *arm, uint64_t *durable)
 
 static void killed_at_each_failpoint(void **state)
 {
-	static const char *const names[] = { "journal.append.before", "journal.append.after_write", "journal.sync.before", "journal.sync.after",
-		"journal.segment.created", "journal.trim.before_unlink" };
+	static const char *const names[] = { "journal.append.before",   "journal.append.after_write",
+		                             "journal.sync.before",     "journal.sync.after",
+		                             "journal.segment.created", "journal.trim.before_unlink" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -11,22 +11,35 @@
 
 static void test_classes(void **state)
 {
-	static const struct { const char *state; int code; } rows[] = {
-		{ "42704", ERR_NOT_FOUND }, { "42P01", ERR_NOT_FOUND }, { "55006", ERR_SLOT }, { "55000", ERR_SOURCE_SETUP }, { "57P01", ERR_LOST }, { "57P03", ERR_LOST },
-		{ "57014", ERR_CANCELLED }, { "53400", ERR_SLOT }, { "53300", ERR_CONNECT }, { "28P01", ERR_AUTH }, { "28000", ERR_AUTH }, { "42501", ERR_PRIVILEGE },
-		{ "58P01", ERR_SLOT }, { "0A000", ERR_UNSUPPORTED }, { "40001", ERR_CONFLICT }, { "42710", ERR_EXISTS }, { "42601", ERR_QUERY }, { "XX000", ERR_QUERY },
-		{ "08006", ERR_LOST }, { "08P01", ERR_PROTOCOL }, { "3D000", ERR_NOT_FOUND }, { "", ERR_QUERY },
+	static const struct {
+		const char *state;
+		int code;
+	} rows[] = {
+		{ "42704", ERR_NOT_FOUND }, { "42P01", ERR_NOT_FOUND },
+		{ "55006", ERR_SLOT },      { "55000", ERR_SOURCE_SETUP },
+		{ "57P01", ERR_LOST },      { "57P03", ERR_LOST },
+		{ "57014", ERR_CANCELLED }, { "53400", ERR_SLOT },
+		{ "53300", ERR_CONNECT },   { "28P01", ERR_AUTH },
+		{ "28000", ERR_AUTH },      { "42501", ERR_PRIVILEGE },
+		{ "58P01", ERR_SLOT },      { "0A000", ERR_UNSUPPORTED },
+		{ "40001", ERR_CONFLICT },  { "42710", ERR_EXISTS },
+		{ "42601", ERR_QUERY },     { "XX000", ERR_QUERY },
+		{ "08006", ERR_LOST },      { "08P01", ERR_PROTOCOL },
+		{ "3D000", ERR_NOT_FOUND }, { "", ERR_QUERY },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		if (pg_class_of(rows[i].state) != rows[i].code)
-			fail_msg("%s is %s, not %s", rows[i].state, err_name(pg_class_of(rows[i].state)), err_name(rows[i].code));
+			fail_msg("%s is %s, not %s", rows[i].state, err_name(pg_class_of(rows[i].state)),
+			         err_name(rows[i].code));
 }
 
 static void test_clean_line(void **state)
 {
-	static const struct { const char *in, *out; } rows[] = {
+	static const struct {
+		const char *in, *out;
+	} rows[] = {
 		{ "FATAL:  one\ntwo\r\n", "FATAL: one two" },
 		{ "\033[31mred\a", "[31mred" },
 		{ "na\xc3\xafve", "na\xc3\xafve" },
@@ -50,7 +63,9 @@ static void test_clean_line(void **state)
 static void test_conninfo_refused(void **state)
 {
 	static const char *const rows[] = {
-		"postgresql://u:pa@ssword@host/db", "postgresql://u:sec%zzret@host/db", "host=h password='secret", "user secret=", "postgres://u:secret@[::1/db", "user:secret@host/db",
+		"postgresql://u:pa@ssword@host/db", "postgresql://u:sec%zzret@host/db",
+		"host=h password='secret",          "user secret=",
+		"postgres://u:secret@[::1/db",      "user:secret@host/db",
 	};
 
 	(void)state;
@@ -70,7 +85,8 @@ static void test_conninfo_refused(void **state)
 
 static void test_nobody_listens(void **state)
 {
-	struct pg_conn_opts opts = { .conninfo = "host=127.0.0.1 port=1 user=u dbname=d password=secret", .connect_timeout_s = 2 };
+	struct pg_conn_opts opts = { .conninfo = "host=127.0.0.1 port=1 user=u dbname=d password=secret",
+		                     .connect_timeout_s = 2 };
 	struct pg_conn *conn = NULL;
 	struct err err;
 

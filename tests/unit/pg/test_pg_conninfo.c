@@ -11,12 +11,17 @@
 
 #include "pg/pg_conninfo.h"
 
-static const struct { const char *in, *out; bool had; } rows[] = {
+static const struct {
+	const char *in, *out;
+	bool had;
+} rows[] = {
 	{ "postgresql://u@h/d", "postgresql://u@h/d", false },
 	{ "postgresql://u:sesame@h:5433/d", "postgresql://u@h:5433/d", true },
-	{ "postgres://u:se%40same@h/d?sslmode=require&connect_timeout=5", "postgresql://u@h/d?connect_timeout=5&sslmode=require", true },
+	{ "postgres://u:se%40same@h/d?sslmode=require&connect_timeout=5",
+	  "postgresql://u@h/d?connect_timeout=5&sslmode=require", true },
 	{ "postgresql://h/d?user=u&password=sesame", "postgresql://u@h/d", true },
-	{ "postgresql://u:sesame@h1:1,h2:2/d?target_session_attrs=any", "postgresql://u@/d?host=h1,h2&port=1,2&target_session_attrs=any", true },
+	{ "postgresql://u:sesame@h1:1,h2:2/d?target_session_attrs=any",
+	  "postgresql://u@/d?host=h1,h2&port=1,2&target_session_attrs=any", true },
 	{ "postgresql://u:sesame@%2Fvar%2Frun/d", "postgresql://u@/d?host=/var/run", true },
 	{ "postgresql://u:sesame@[::1]:5432/d", "postgresql://u@/d?host=::1&port=5432", true },
 	{ "postgresql://a%20b:sesame@h/d%2Fe", "postgresql://a%20b@h/d%2Fe", true },
@@ -75,7 +80,8 @@ static void test_public(void **state)
 
 static void test_refused(void **state)
 {
-	static const char *const bad[] = { "postgresql://u:pa@ss@h/d", "postgresql://u:sesame%zz@h/d", "host=h password='sesame", "u:sesame@h/d" };
+	static const char *const bad[] = { "postgresql://u:pa@ss@h/d", "postgresql://u:sesame%zz@h/d",
+		                           "host=h password='sesame", "u:sesame@h/d" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

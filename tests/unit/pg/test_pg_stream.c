@@ -62,7 +62,8 @@ static int ask_int(const char *sql)
 	return v;
 }
 
-static int describe(void *ctx, uint32_t oid, char replica_identity, const struct pgoutput_relcol *cols, uint16_t n_cols, struct str schema, struct str name, struct relation **out, struct err *err)
+static int describe(void *ctx, uint32_t oid, char replica_identity, const struct pgoutput_relcol *cols, uint16_t n_cols,
+                    struct str schema, struct str name, struct relation **out, struct err *err)
 {
 	(void)ctx;
 	(void)replica_identity;
@@ -70,7 +71,8 @@ static int describe(void *ctx, uint32_t oid, char replica_identity, const struct
 	for (uint16_t i = 0; *out && i < n_cols; i++) {
 		struct pg_type_info info = { .oid = cols[i].type_oid, .typmod = cols[i].typmod };
 
-		if (relation_set_column(*out, i, cols[i].name, pg_type_map(&info), info.oid, info.typmod, STR_LIT("?"), cols[i].identity, false))
+		if (relation_set_column(*out, i, cols[i].name, pg_type_map(&info), info.oid, info.typmod, STR_LIT("?"),
+		                        cols[i].identity, false))
 			return err_nomem(err);
 	}
 	return *out && relation_seal(*out) == 0 ? 0 : err_nomem(err);
@@ -80,9 +82,9 @@ static int describe(void *ctx, uint32_t oid, char replica_identity, const struct
 struct seen {
 	struct pgoutput *decoder;
 	uint64_t rows, id_sum, commits, end_lsn, wal_end;
-	uint8_t kind;              /* of the last row's first datum */
+	uint8_t kind; /* of the last row's first datum */
 	struct err err;
-	int rc;                    /* how the stream ended */
+	int rc; /* how the stream ended */
 };
 
 static void seen_init(struct seen *seen)
@@ -150,7 +152,11 @@ static void read_until(struct pg_stream *stream, struct seen *seen, uint64_t row
 static struct pg_stream *start(const char *conninfo_more, bool binary, size_t queue_bytes)
 {
 	char conninfo[512];
-	struct pg_stream_opts opts = { .conn = { .conninfo = conninfo }, .slot = "tarn_stream", .publication = "tarn \"stream\"", .binary = binary, .queue_bytes = queue_bytes };
+	struct pg_stream_opts opts = { .conn = { .conninfo = conninfo },
+		                       .slot = "tarn_stream",
+		                       .publication = "tarn \"stream\"",
+		                       .binary = binary,
+		                       .queue_bytes = queue_bytes };
 	struct pg_stream *stream = NULL;
 	struct err err;
 
@@ -175,7 +181,10 @@ static int tear_down(void **state)
 {
 	(void)state;
 	/* after an error the server reports first and frees the slot then */
-	for (int i = 0; i < 100 && ask_int("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'tarn_stream' AND active") > 0; i++)
+	for (int i = 0;
+	     i < 100 &&
+	     ask_int("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'tarn_stream' AND active") > 0;
+	     i++)
 		env_sleep_us(SECOND / 20);
 	run("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = 'tarn_stream'");
 	run("DROP SCHEMA IF EXISTS tarn_stream CASCADE; DROP PUBLICATION IF EXISTS \"tarn \"\"stream\"\"\"");
@@ -186,7 +195,8 @@ static void insert(int first, int last, int filler)
 {
 	char sql[256];
 
-	snprintf(sql, sizeof sql, "INSERT INTO tarn_stream.t SELECT i, repeat('x', %d) FROM generate_series(%d, %d) i", filler, first, last);
+	snprintf(sql, sizeof sql, "INSERT INTO tarn_stream.t SELECT i, repeat('x', %d) FROM generate_series(%d, %d) i",
+	         filler, first, last);
 	run(sql);
 }
 
@@ -195,8 +205,10 @@ static void wait_sent(uint64_t lsn)
 {
 	char sql[256], text[LSN_TEXT_MAX];
 
-	snprintf(sql, sizeof sql,
-		"SELECT count(*) FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE s.slot_name = 'tarn_stream' AND r.sent_lsn >= '%s'", lsn_text(lsn, text));
+	snprintf(
+		sql, sizeof sql,
+		"SELECT count(*) FROM pg_stat_replication r JOIN pg_replication_slots s ON s.active_pid = r.pid WHERE s.slot_name = 'tarn_stream' AND r.sent_lsn >= '%s'",
+		lsn_text(lsn, text));
 	for (int i = 0; i < 400 && ask_int(sql) == 0; i++)
 		env_sleep_us(SECOND / 20);
 	assert_int_equal(ask_int(sql), 1);
@@ -222,8 +234,11 @@ static void test_rows_and_positions(void **state)
 	pg_stream_confirm(stream, end_lsn);
 	pg_stream_confirm(stream, end_lsn - 100); /* never back */
 	pg_stream_stop(stream);
-	assert_int_equal(ask_lsn("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'tarn_stream'"), end_lsn);
-	assert_int_equal(ask_int("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'tarn_stream' AND active"), 0);
+	assert_int_equal(
+		ask_lsn("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'tarn_stream'"),
+		end_lsn);
+	assert_int_equal(
+		ask_int("SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'tarn_stream' AND active"), 0);
 	pgoutput_free(seen.decoder);
 
 	stream = start("", true, 0);
@@ -301,7 +316,9 @@ static void test_refusals(void **state)
 
 static void test_publication_missing(void **state)
 {
-	struct pg_stream_opts opts = { .conn = { .conninfo = server }, .slot = "tarn_stream", .publication = "tarn_no_such" };
+	struct pg_stream_opts opts = { .conn = { .conninfo = server },
+		                       .slot = "tarn_stream",
+		                       .publication = "tarn_no_such" };
 	struct pg_stream *stream = NULL;
 	struct seen seen;
 	struct err err;
@@ -331,7 +348,9 @@ static void test_terminated(void **state)
 	seen_init(&seen);
 	insert(1, 10, 1);
 	wait_sent(ask_lsn("SELECT pg_current_wal_lsn()"));
-	assert_int_equal(ask_int("SELECT pg_terminate_backend(active_pid)::int FROM pg_replication_slots WHERE slot_name = 'tarn_stream'"), 1);
+	assert_int_equal(
+		ask_int("SELECT pg_terminate_backend(active_pid)::int FROM pg_replication_slots WHERE slot_name = 'tarn_stream'"),
+		1);
 	read_until(stream, &seen, 1000, 1000, 20 * SECOND);
 	assert_int_equal(seen.rows, 10);
 	assert_int_equal(seen.rc, ERR_LOST);
@@ -360,7 +379,8 @@ static void test_idle_keepalives(void **state)
 	pg_stream_confirm(stream, seen.wal_end);
 	read_until(stream, &seen, 1, 0, 5 * SECOND); /* several times the time-out */
 	ok(seen.rc, &seen.err);
-	assert_true(ask_lsn("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'tarn_stream'") >= wal);
+	assert_true(ask_lsn("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = 'tarn_stream'") >=
+	            wal);
 	pg_stream_stop(stream);
 	pgoutput_free(seen.decoder);
 }
@@ -384,7 +404,8 @@ static void test_server_crash(void **state)
 
 	(void)state;
 	if (!crash) {
-		print_message("    skipped: TARN_TEST_PG_CRASH names no command that crashes the server (tools/scratch-postgres sets it)\n");
+		print_message(
+			"    skipped: TARN_TEST_PG_CRASH names no command that crashes the server (tools/scratch-postgres sets it)\n");
 		skip();
 	}
 	stream = start("", false, 0);
@@ -403,10 +424,14 @@ static void test_server_crash(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_rows_and_positions, set_up, tear_down), cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_publication_missing, set_up, tear_down), cmocka_unit_test_setup_teardown(test_terminated, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_idle_keepalives, set_up, tear_down), cmocka_unit_test_setup_teardown(test_stop_with_a_full_queue, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_paused_consumer, set_up, tear_down), cmocka_unit_test_setup_teardown(test_server_crash, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_rows_and_positions, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_publication_missing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_terminated, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_idle_keepalives, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stop_with_a_full_queue, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_paused_consumer, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_server_crash, set_up, tear_down),
 	};
 	int failed;
 

@@ -68,14 +68,16 @@ static struct relation *one_column(const struct recorded *r, struct type type)
 	struct err err;
 
 	assert_non_null(rel);
-	assert_int_equal(relation_set_column(rel, 0, STR_LIT("c"), type, r->info.oid, r->info.typmod, r->name, false, false), 0);
+	assert_int_equal(
+		relation_set_column(rel, 0, STR_LIT("c"), type, r->info.oid, r->info.typmod, r->name, false, false), 0);
 	assert_int_equal(relation_seal(rel), 0);
 	if (pg_types_bind(rel, &err))
 		fail_msg("%s", err.text);
 	return rel;
 }
 
-static void check_put(const struct recorded *r, const struct relation *rel, struct batch *batch, const struct wbuf *bytes, uint8_t kind)
+static void check_put(const struct recorded *r, const struct relation *rel, struct batch *batch,
+                      const struct wbuf *bytes, uint8_t kind)
 {
 	/* an exact copy, so that the address sanitizer sees one byte too far */
 	uint8_t *copy = mem_alloc(bytes->n ? bytes->n : 1);
@@ -92,16 +94,19 @@ static void check_put(const struct recorded *r, const struct relation *rel, stru
 	if (r->want.p[0] == '!') {
 		assert_int_equal(rc, ERR_VALUE);
 		if (!memmem(err.text, strlen(err.text), r->expected.p, r->expected.n))
-			fail_msg("%.*s %c: error \"%s\" lacks \"%.*s\"", STR_FMT(r->name), kind, err.text, (int)r->expected.n, r->expected.p);
+			fail_msg("%.*s %c: error \"%s\" lacks \"%.*s\"", STR_FMT(r->name), kind, err.text,
+			         (int)r->expected.n, r->expected.p);
 		assert_non_null(strstr(err.text, "column \"c\""));
 		return;
 	}
 	if (rc)
-		fail_msg("%.*s %c: %s (wanted %.*s)", STR_FMT(r->name), kind, err.text, (int)r->expected.n, r->expected.p);
+		fail_msg("%.*s %c: %s (wanted %.*s)", STR_FMT(r->name), kind, err.text, (int)r->expected.n,
+		         r->expected.p);
 	wbuf_init(&got, 0);
 	column_text(&batch->columns[0], 0, &got);
 	if (!str_eq(wbuf_str(&got), wbuf_str(&r->expected)))
-		fail_msg("%.*s %c: got %.*s, wanted %.*s", STR_FMT(r->name), kind, (int)got.n, got.p, (int)r->expected.n, r->expected.p);
+		fail_msg("%.*s %c: got %.*s, wanted %.*s", STR_FMT(r->name), kind, (int)got.n, got.p,
+		         (int)r->expected.n, r->expected.p);
 	wbuf_free(&got);
 }
 
@@ -149,7 +154,12 @@ static void check_file(const char *name, int lines_min)
 	mem_free(data);
 }
 
-#define RECORDED(name, lines_min) static void recorded_##name(void **state) { (void)state; check_file(#name, lines_min); }
+#define RECORDED(name, lines_min)                                                                                      \
+	static void recorded_##name(void **state)                                                                      \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		check_file(#name, lines_min);                                                                          \
+	}
 RECORDED(bool, 2)
 RECORDED(ints, 600)
 RECORDED(floats, 600)
@@ -169,10 +179,14 @@ RECORDED(others, 17)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(recorded_bool), cmocka_unit_test(recorded_ints), cmocka_unit_test(recorded_floats), cmocka_unit_test(recorded_decimal),
-		cmocka_unit_test(recorded_numeric_text), cmocka_unit_test(recorded_text), cmocka_unit_test(recorded_bytea), cmocka_unit_test(recorded_uuid),
-		cmocka_unit_test(recorded_date), cmocka_unit_test(recorded_time), cmocka_unit_test(recorded_timestamp), cmocka_unit_test(recorded_timestamptz),
-		cmocka_unit_test(recorded_arrays), cmocka_unit_test(recorded_arrays_refused), cmocka_unit_test(recorded_others),
+		cmocka_unit_test(recorded_bool),         cmocka_unit_test(recorded_ints),
+		cmocka_unit_test(recorded_floats),       cmocka_unit_test(recorded_decimal),
+		cmocka_unit_test(recorded_numeric_text), cmocka_unit_test(recorded_text),
+		cmocka_unit_test(recorded_bytea),        cmocka_unit_test(recorded_uuid),
+		cmocka_unit_test(recorded_date),         cmocka_unit_test(recorded_time),
+		cmocka_unit_test(recorded_timestamp),    cmocka_unit_test(recorded_timestamptz),
+		cmocka_unit_test(recorded_arrays),       cmocka_unit_test(recorded_arrays_refused),
+		cmocka_unit_test(recorded_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,8 @@
 #include "pg/pgoutput.h"
 
 /* The description capture would make, without a catalog. */
-static int describe(void *ctx, uint32_t oid, char replica_identity, const struct pgoutput_relcol *cols, uint16_t n_cols, struct str schema, struct str name, struct relation **out, struct err *err)
+static int describe(void *ctx, uint32_t oid, char replica_identity, const struct pgoutput_relcol *cols, uint16_t n_cols,
+                    struct str schema, struct str name, struct relation **out, struct err *err)
 {
 	struct relation *rel = relation_new(oid, schema, name, n_cols);
 
@@ -24,12 +25,14 @@ static int describe(void *ctx, uint32_t oid, char replica_identity, const struct
 	for (uint16_t i = 0; rel && i < n_cols; i++) {
 		struct pg_type_info info = { .oid = cols[i].type_oid, .typmod = cols[i].typmod };
 
-		if (relation_set_column(rel, i, cols[i].name, pg_type_map(&info), info.oid, info.typmod, STR_LIT("?"), cols[i].identity, false)) {
+		if (relation_set_column(rel, i, cols[i].name, pg_type_map(&info), info.oid, info.typmod, STR_LIT("?"),
+		                        cols[i].identity, false)) {
 			relation_unref(rel);
 			return err_nomem(err);
 		}
 	}
-	if (!rel || relation_seal(rel) || (replica_identity != 'd' && relation_set_unsupported(rel, "its replica identity is not DEFAULT"))) {
+	if (!rel || relation_seal(rel) ||
+	    (replica_identity != 'd' && relation_set_unsupported(rel, "its replica identity is not DEFAULT"))) {
 		relation_unref(rel);
 		return err_nomem(err);
 	}
@@ -78,7 +81,11 @@ static void put_change(const struct change *change, struct wbuf *out)
 {
 	const struct relation *rel = change->rel;
 
-	wbuf_putf(out, "%s %s.%s", change->op == OP_INSERT ? "insert" : change->op == OP_UPDATE ? "update" : "delete", rel->schema, rel->name);
+	wbuf_putf(out, "%s %s.%s",
+	          change->op == OP_INSERT   ? "insert"
+	          : change->op == OP_UPDATE ? "update"
+	                                    : "delete",
+	          rel->schema, rel->name);
 	if (change->old_key) {
 		wbuf_putz(out, " old");
 		put_tuple(change->old_key, rel->n_columns, out);
@@ -93,8 +100,14 @@ static void put_msg(const struct pgoutput_msg *msg, char identity, struct wbuf *
 {
 	wbuf_reset(out);
 	switch (msg->kind) {
-	case PGOUTPUT_BEGIN: wbuf_putf(out, "begin %" PRIu64 " %" PRId64 " %u", msg->head.commit_lsn, msg->head.commit_ts_us, msg->head.xid); break;
-	case PGOUTPUT_COMMIT: wbuf_putf(out, "commit %" PRIu64 " %" PRIu64 " %" PRId64, msg->head.commit_lsn, msg->head.end_lsn, msg->head.commit_ts_us); break;
+	case PGOUTPUT_BEGIN:
+		wbuf_putf(out, "begin %" PRIu64 " %" PRId64 " %u", msg->head.commit_lsn, msg->head.commit_ts_us,
+		          msg->head.xid);
+		break;
+	case PGOUTPUT_COMMIT:
+		wbuf_putf(out, "commit %" PRIu64 " %" PRIu64 " %" PRId64, msg->head.commit_lsn, msg->head.end_lsn,
+		          msg->head.commit_ts_us);
+		break;
 	case PGOUTPUT_RELATION: put_relation(msg->rel, identity, out); break;
 	case PGOUTPUT_CHANGE: put_change(&msg->change, out); break;
 	case PGOUTPUT_TRUNCATE:
@@ -120,7 +133,8 @@ static void check_truncations(struct pgoutput *p, struct str body)
 		if (n)
 			memcpy(copy, body.p, n);
 		if (pgoutput_decode(p, str_view(copy, n), &msg, &err) != ERR_PROTOCOL)
-			fail_msg("a '%c%c' message of %zu bytes was taken at %zu", body.p[0], body.n > 25 ? body.p[25] : ' ', body.n, n);
+			fail_msg("a '%c%c' message of %zu bytes was taken at %zu", body.p[0],
+			         body.n > 25 ? body.p[25] : ' ', body.n, n);
 		mem_free(copy);
 	}
 }
@@ -161,12 +175,36 @@ static void check_recorded(const char *name, bool truncate, int frames_min)
 	mem_free(text);
 }
 
-static void recorded_text(void **state) { (void)state; check_recorded("text", false, 380); }
-static void recorded_partitions(void **state) { (void)state; check_recorded("partitions", false, 10); }
-static void recorded_binary(void **state) { (void)state; check_recorded("binary", false, 10); }
-static void truncated_text(void **state) { (void)state; check_recorded("text", true, 380); }
-static void truncated_partitions(void **state) { (void)state; check_recorded("partitions", true, 10); }
-static void truncated_binary(void **state) { (void)state; check_recorded("binary", true, 10); }
+static void recorded_text(void **state)
+{
+	(void)state;
+	check_recorded("text", false, 380);
+}
+static void recorded_partitions(void **state)
+{
+	(void)state;
+	check_recorded("partitions", false, 10);
+}
+static void recorded_binary(void **state)
+{
+	(void)state;
+	check_recorded("binary", false, 10);
+}
+static void truncated_text(void **state)
+{
+	(void)state;
+	check_recorded("text", true, 380);
+}
+static void truncated_partitions(void **state)
+{
+	(void)state;
+	check_recorded("partitions", true, 10);
+}
+static void truncated_binary(void **state)
+{
+	(void)state;
+	check_recorded("binary", true, 10);
+}
 
 /* -- each allocation fails once */
 
@@ -186,7 +224,8 @@ static int put_row(const struct pgoutput_msg *msg, struct err *err)
 		return err_nomem(err);
 	for (uint16_t i = 0; i < rel->n_columns && !rc; i++)
 		if (msg->change.row[i].kind != DATUM_UNCHANGED)
-			rc = rel->columns[i].put(&rel->columns[i], &msg->change.row[i], batch, &batch->columns[i], 0, err);
+			rc = rel->columns[i].put(&rel->columns[i], &msg->change.row[i], batch, &batch->columns[i], 0,
+			                         err);
 	batch_free(batch);
 	return rc;
 }
@@ -233,11 +272,35 @@ static void allocations_fail(void **state)
 
 /* -- messages typed by hand */
 
-#define HEAD "w" "\0\0\0\0\0\0\0\1" "\0\0\0\0\0\0\0\2" "\0\0\0\0\0\0\0\3"
-#define FRAME(s) { HEAD s, sizeof(HEAD s) - 1 }
-#define BEGIN HEAD "B" "\0\0\0\0\0\0\0\x64" "\0\0\0\0\0\0\0\0" "\0\0\0\7"
-#define COMMIT_AT(lsn, end) HEAD "C" "\0" "\0\0\0\0\0\0\0" lsn "\0\0\0\0\0\0\0" end "\0\0\0\0\0\0\0\0"
-#define RELATION HEAD "R" "\0\0\0\5" "\0" "t\0" "d" "\0\1" "\1" "id\0" "\0\0\0\x17" "\xff\xff\xff\xff"
+#define HEAD                                                                                                           \
+	"w"                                                                                                            \
+	"\0\0\0\0\0\0\0\1"                                                                                             \
+	"\0\0\0\0\0\0\0\2"                                                                                             \
+	"\0\0\0\0\0\0\0\3"
+#define FRAME(s)                                                                                                       \
+	{                                                                                                              \
+		HEAD s, sizeof(HEAD s) - 1                                                                             \
+	}
+#define BEGIN                                                                                                          \
+	HEAD "B"                                                                                                       \
+	     "\0\0\0\0\0\0\0\x64"                                                                                      \
+	     "\0\0\0\0\0\0\0\0"                                                                                        \
+	     "\0\0\0\7"
+#define COMMIT_AT(lsn, end)                                                                                            \
+	HEAD "C"                                                                                                       \
+	     "\0"                                                                                                      \
+	     "\0\0\0\0\0\0\0" lsn "\0\0\0\0\0\0\0" end "\0\0\0\0\0\0\0\0"
+#define RELATION                                                                                                       \
+	HEAD "R"                                                                                                       \
+	     "\0\0\0\5"                                                                                                \
+	     "\0"                                                                                                      \
+	     "t\0"                                                                                                     \
+	     "d"                                                                                                       \
+	     "\0\1"                                                                                                    \
+	     "\1"                                                                                                      \
+	     "id\0"                                                                                                    \
+	     "\0\0\0\x17"                                                                                              \
+	     "\xff\xff\xff\xff"
 #define VIEW(s) str_view(s, sizeof(s) - 1)
 
 static struct pgoutput *opened(char *identity)
@@ -266,16 +329,160 @@ static void refuse(struct pgoutput *p, struct str body, const char *words)
 
 static void malformed_inside_a_transaction(void **state)
 {
-	static const struct { struct str body; const char *words; } cases[] = {
-		{ FRAME("I" "\0\0\0\6" "N" "\0\1" "n"), "never announced" }, { FRAME("I" "\0\0\0\5" "K" "\0\1" "n"), "new tuple" }, { FRAME("I" "\0\0\0\5" "N" "\0\2" "nn"), "2 values" }, { FRAME("I" "\0\0\0\5" "N" "\0\0"), "0 values" },
-		{ FRAME("I" "\0\0\0\5" "N" "\0\1" "x"), "unknown kind" }, { FRAME("I" "\0\0\0\5" "N" "\0\1" "n" "n"), "left over" }, { FRAME("I" "\0\0\0\5" "N" "\0\1" "t" "\xff\xff\xff\xff" "1"), "cut short" },
-		{ FRAME("U" "\0\0\0\5" "O" "\0\1" "n"), "cut short" }, { FRAME("U" "\0\0\0\5" "K" "\0\1" "n" "K" "\0\1" "n"), "new tuple" }, { FRAME("D" "\0\0\0\5" "N" "\0\1" "n"), "old tuple" }, { FRAME("D" "\0\0\0\5" "K" "\0\1" "n" "N" "\0\1" "n"), "left over" },
-		{ FRAME("T" "\xff\xff\xff\xff" "\0"), "cut short" }, { FRAME("T" "\0\0\0\1" "\4" "\0\0\0\5"), "unknown options" }, { FRAME("T" "\0\0\0\1" "\0" "\0\0\0\5" "\0"), "left over" },
-		{ { BEGIN, sizeof(BEGIN) - 1 }, "did not end" }, { { COMMIT_AT("\x65", "\x70"), sizeof(COMMIT_AT("\x65", "\x70")) - 1 }, "positions" }, { { COMMIT_AT("\x64", "\x64"), sizeof(COMMIT_AT("\x64", "\x64")) - 1 }, "positions" },
-		{ FRAME("C" "\1" "\0\0\0\0\0\0\0\x64" "\0\0\0\0\0\0\0\x70" "\0\0\0\0\0\0\0\0"), "unknown flags" },
-		{ FRAME("R" "\0\0\0\5" "s\0" "t\0" "x" "\0\0"), "replica identity" }, { FRAME("R" "\0\0\0\5" "s\0" "t\0" "d" "\0\1" "\2" "id\0" "\0\0\0\x17" "\0\0\0\0"), "unknown flags" }, { FRAME("R" "\0\0\0\5" "s\0" "t\0" "d" "\xff\xff"), "more columns" },
-		{ FRAME("S" "\0\0\0\1" "\1"), "in progress" }, { FRAME("A" "\0\0\0\1" "\0\0\0\1"), "in progress" }, { FRAME("b"), "two-phase" }, { FRAME("P"), "two-phase" }, { FRAME("Z"), "0x5a" }, { FRAME(""), "no message" }, { FRAME("M" "\0" "\0\0\0\0\0\0\0\1" "p\0" "\0\0\0\5" "abc"), "cut short" },
-		{ { "k" "\0\0\0\0\0\0\0\1" "\0\0\0\0\0\0\0\1" "\2", 18 }, "unknown flags" }, { { "x", 1 }, "0x78" }, { { "", 0 }, "empty frame" },
+	static const struct {
+		struct str body;
+		const char *words;
+	} cases[] = {
+		{ FRAME("I"
+		        "\0\0\0\6"
+		        "N"
+		        "\0\1"
+		        "n"),
+		  "never announced" },
+		{ FRAME("I"
+		        "\0\0\0\5"
+		        "K"
+		        "\0\1"
+		        "n"),
+		  "new tuple" },
+		{ FRAME("I"
+		        "\0\0\0\5"
+		        "N"
+		        "\0\2"
+		        "nn"),
+		  "2 values" },
+		{ FRAME("I"
+		        "\0\0\0\5"
+		        "N"
+		        "\0\0"),
+		  "0 values" },
+		{ FRAME("I"
+		        "\0\0\0\5"
+		        "N"
+		        "\0\1"
+		        "x"),
+		  "unknown kind" },
+		{ FRAME("I"
+		        "\0\0\0\5"
+		        "N"
+		        "\0\1"
+		        "n"
+		        "n"),
+		  "left over" },
+		{ FRAME("I"
+		        "\0\0\0\5"
+		        "N"
+		        "\0\1"
+		        "t"
+		        "\xff\xff\xff\xff"
+		        "1"),
+		  "cut short" },
+		{ FRAME("U"
+		        "\0\0\0\5"
+		        "O"
+		        "\0\1"
+		        "n"),
+		  "cut short" },
+		{ FRAME("U"
+		        "\0\0\0\5"
+		        "K"
+		        "\0\1"
+		        "n"
+		        "K"
+		        "\0\1"
+		        "n"),
+		  "new tuple" },
+		{ FRAME("D"
+		        "\0\0\0\5"
+		        "N"
+		        "\0\1"
+		        "n"),
+		  "old tuple" },
+		{ FRAME("D"
+		        "\0\0\0\5"
+		        "K"
+		        "\0\1"
+		        "n"
+		        "N"
+		        "\0\1"
+		        "n"),
+		  "left over" },
+		{ FRAME("T"
+		        "\xff\xff\xff\xff"
+		        "\0"),
+		  "cut short" },
+		{ FRAME("T"
+		        "\0\0\0\1"
+		        "\4"
+		        "\0\0\0\5"),
+		  "unknown options" },
+		{ FRAME("T"
+		        "\0\0\0\1"
+		        "\0"
+		        "\0\0\0\5"
+		        "\0"),
+		  "left over" },
+		{ { BEGIN, sizeof(BEGIN) - 1 }, "did not end" },
+		{ { COMMIT_AT("\x65", "\x70"), sizeof(COMMIT_AT("\x65", "\x70")) - 1 }, "positions" },
+		{ { COMMIT_AT("\x64", "\x64"), sizeof(COMMIT_AT("\x64", "\x64")) - 1 }, "positions" },
+		{ FRAME("C"
+		        "\1"
+		        "\0\0\0\0\0\0\0\x64"
+		        "\0\0\0\0\0\0\0\x70"
+		        "\0\0\0\0\0\0\0\0"),
+		  "unknown flags" },
+		{ FRAME("R"
+		        "\0\0\0\5"
+		        "s\0"
+		        "t\0"
+		        "x"
+		        "\0\0"),
+		  "replica identity" },
+		{ FRAME("R"
+		        "\0\0\0\5"
+		        "s\0"
+		        "t\0"
+		        "d"
+		        "\0\1"
+		        "\2"
+		        "id\0"
+		        "\0\0\0\x17"
+		        "\0\0\0\0"),
+		  "unknown flags" },
+		{ FRAME("R"
+		        "\0\0\0\5"
+		        "s\0"
+		        "t\0"
+		        "d"
+		        "\xff\xff"),
+		  "more columns" },
+		{ FRAME("S"
+		        "\0\0\0\1"
+		        "\1"),
+		  "in progress" },
+		{ FRAME("A"
+		        "\0\0\0\1"
+		        "\0\0\0\1"),
+		  "in progress" },
+		{ FRAME("b"), "two-phase" },
+		{ FRAME("P"), "two-phase" },
+		{ FRAME("Z"), "0x5a" },
+		{ FRAME(""), "no message" },
+		{ FRAME("M"
+		        "\0"
+		        "\0\0\0\0\0\0\0\1"
+		        "p\0"
+		        "\0\0\0\5"
+		        "abc"),
+		  "cut short" },
+		{ { "k"
+		    "\0\0\0\0\0\0\0\1"
+		    "\0\0\0\0\0\0\0\1"
+		    "\2",
+		    18 },
+		  "unknown flags" },
+		{ { "x", 1 }, "0x78" },
+		{ { "", 0 }, "empty frame" },
 	};
 	char identity;
 
@@ -296,13 +503,31 @@ static void rows_outside_of_a_transaction(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(pgoutput_decode(p, VIEW(HEAD "T" "\0\0\0\2" "\3" "\0\0\0\5" "\0\0\0\x63"), &msg, &err), 0);
+	assert_int_equal(pgoutput_decode(p,
+	                                 VIEW(HEAD "T"
+	                                           "\0\0\0\2"
+	                                           "\3"
+	                                           "\0\0\0\5"
+	                                           "\0\0\0\x63"),
+	                                 &msg, &err),
+	                 0);
 	assert_int_equal(msg.n_truncated, 1); /* 99 was never announced */
 	assert_int_equal(pgoutput_decode(p, VIEW(COMMIT_AT("\x64", "\x70")), &msg, &err), 0);
 	assert_int_equal(msg.head.xid, 7);
 	refuse(p, VIEW(COMMIT_AT("\x64", "\x70")), "no transaction is open");
-	refuse(p, VIEW(HEAD "I" "\0\0\0\5" "N" "\0\1" "n"), "outside of a transaction");
-	refuse(p, VIEW(HEAD "T" "\0\0\0\1" "\0" "\0\0\0\5"), "outside of a transaction");
+	refuse(p,
+	       VIEW(HEAD "I"
+	                 "\0\0\0\5"
+	                 "N"
+	                 "\0\1"
+	                 "n"),
+	       "outside of a transaction");
+	refuse(p,
+	       VIEW(HEAD "T"
+	                 "\0\0\0\1"
+	                 "\0"
+	                 "\0\0\0\5"),
+	       "outside of a transaction");
 	pgoutput_free(p);
 }
 
@@ -315,18 +540,61 @@ static void a_relation_replaces_the_one_before(void **state)
 	struct err err;
 
 	(void)state;
-	assert_int_equal(pgoutput_decode(p, VIEW(HEAD "I" "\0\0\0\5" "N" "\0\1" "t" "\0\0\0\2" "42"), &msg, &err), 0);
+	assert_int_equal(pgoutput_decode(p,
+	                                 VIEW(HEAD "I"
+	                                           "\0\0\0\5"
+	                                           "N"
+	                                           "\0\1"
+	                                           "t"
+	                                           "\0\0\0\2"
+	                                           "42"),
+	                                 &msg, &err),
+	                 0);
 	assert_int_equal(msg.change.rel->n_columns, 1);
 	assert_memory_equal(msg.change.row[0].p, "42", 2);
 	assert_null(msg.change.old_key);
-	assert_int_equal(pgoutput_decode(p, VIEW(HEAD "R" "\0\0\0\5" "s\0" "t2\0" "f" "\0\2" "\1" "id\0" "\0\0\0\x17" "\xff\xff\xff\xff" "\1" "b\0" "\0\0\0\x19" "\xff\xff\xff\xff"), &msg, &err), 0);
+	assert_int_equal(pgoutput_decode(p,
+	                                 VIEW(HEAD "R"
+	                                           "\0\0\0\5"
+	                                           "s\0"
+	                                           "t2\0"
+	                                           "f"
+	                                           "\0\2"
+	                                           "\1"
+	                                           "id\0"
+	                                           "\0\0\0\x17"
+	                                           "\xff\xff\xff\xff"
+	                                           "\1"
+	                                           "b\0"
+	                                           "\0\0\0\x19"
+	                                           "\xff\xff\xff\xff"),
+	                                 &msg, &err),
+	                 0);
 	assert_non_null(msg.rel->unsupported);
-	refuse(p, VIEW(HEAD "I" "\0\0\0\5" "N" "\0\1" "n"), "1 values");
-	assert_int_equal(pgoutput_decode(p, VIEW(HEAD "D" "\0\0\0\5" "O" "\0\2" "nu"), &msg, &err), 0);
+	refuse(p,
+	       VIEW(HEAD "I"
+	                 "\0\0\0\5"
+	                 "N"
+	                 "\0\1"
+	                 "n"),
+	       "1 values");
+	assert_int_equal(pgoutput_decode(p,
+	                                 VIEW(HEAD "D"
+	                                           "\0\0\0\5"
+	                                           "O"
+	                                           "\0\2"
+	                                           "nu"),
+	                                 &msg, &err),
+	                 0);
 	assert_string_equal(msg.change.rel->name, "t2");
 	assert_int_equal(msg.change.old_key[1].kind, DATUM_UNCHANGED);
 	assert_null(msg.change.row);
-	assert_int_equal(pgoutput_decode(p, VIEW(HEAD "O" "\0\0\0\0\0\0\0\1" "origin\0"), &msg, &err), 0);
+	assert_int_equal(pgoutput_decode(p,
+	                                 VIEW(HEAD "O"
+	                                           "\0\0\0\0\0\0\0\1"
+	                                           "origin\0"),
+	                                 &msg, &err),
+	                 0);
 	assert_int_equal(msg.kind, PGOUTPUT_IGNORED);
 	pgoutput_free(p);
 }
@@ -334,9 +602,16 @@ static void a_relation_replaces_the_one_before(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(recorded_text), cmocka_unit_test(recorded_partitions), cmocka_unit_test(recorded_binary),
-		cmocka_unit_test(truncated_text), cmocka_unit_test(truncated_partitions), cmocka_unit_test(truncated_binary),
-		cmocka_unit_test(allocations_fail), cmocka_unit_test(malformed_inside_a_transaction), cmocka_unit_test(rows_outside_of_a_transaction), cmocka_unit_test(a_relation_replaces_the_one_before),
+		cmocka_unit_test(recorded_text),
+		cmocka_unit_test(recorded_partitions),
+		cmocka_unit_test(recorded_binary),
+		cmocka_unit_test(truncated_text),
+		cmocka_unit_test(truncated_partitions),
+		cmocka_unit_test(truncated_binary),
+		cmocka_unit_test(allocations_fail),
+		cmocka_unit_test(malformed_inside_a_transaction),
+		cmocka_unit_test(rows_outside_of_a_transaction),
+		cmocka_unit_test(a_relation_replaces_the_one_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
