@@ -8,7 +8,7 @@ static bool is_result(const struct lake_pending *p, const json_t *metadata)
 	int64_t wanted = p->new_version ? p->snapshot_id : p->table->snapshot_id;
 
 	return !strcmp(json_get_str(metadata, "table-uuid", ""), json_get_str(p->table->metadata, "table-uuid", "")) &&
-	       ice_current_snapshot(metadata) == wanted;
+	       ice_metadata_current_snapshot(metadata) == wanted;
 }
 
 /* As a reader of the manifests would (spec: "Sequence Number Inheritance"). */

@@ -4,8 +4,6 @@
  * branches other than main name, and a branch's own snapshots down to where it left main. gc.enabled=false stops
  * expiry and every sweep. A tag that somebody set since we last read the metadata must not be lost: when there is
  * something to expire the metadata is read again first. */
-#include <stdio.h>
-
 #include "base/env.h"
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
@@ -18,23 +16,18 @@ bool ice_gc_enabled(const json_t *metadata)
 	return strcmp(json_get_str(json_object_get(metadata, "properties"), "gc.enabled", "true"), "false") != 0;
 }
 
-static struct str key_of(int64_t id, char buf[24])
-{
-	return str_view(buf, (size_t)snprintf(buf, 24, "%lld", (long long)id));
-}
-
 static json_t *find(const struct map *by_id, int64_t id)
 {
-	char buf[24];
+	char buf[SNAPSHOT_KEY_MAX];
 
-	return map_get(by_id, key_of(id, buf));
+	return map_get(by_id, ice_snapshot_key(id, buf));
 }
 
 static int put(struct map *map, int64_t id, void *value)
 {
-	char buf[24];
+	char buf[SNAPSHOT_KEY_MAX];
 
-	return map_put(map, key_of(id, buf), value, NULL);
+	return map_put(map, ice_snapshot_key(id, buf), value, NULL);
 }
 
 /* by_id: all snapshots; kept: those that stay whatever their age; on_main: main's ancestors. */
@@ -89,7 +82,7 @@ static int make_plan(struct plan *plan, const json_t *metadata, int64_t n_kept)
 		if (put(plan->by_id, json_get_int(v, "snapshot-id", -1), (void *)(uintptr_t)v))
 			return -1;
 	}
-	if (plan_main(plan, ice_current_snapshot(metadata), n_kept))
+	if (plan_main(plan, ice_metadata_current_snapshot(metadata), n_kept))
 		return -1;
 	json_object_foreach((json_t *)(uintptr_t)refs, name, v)
 	{
@@ -154,7 +147,7 @@ static size_t group(const struct ice_table *table)
 static bool same_base(const struct ice_table *table, const json_t *metadata)
 {
 	return !strcmp(json_get_str(metadata, "table-uuid", ""), json_get_str(table->metadata, "table-uuid", "")) &&
-	       ice_current_snapshot(metadata) == table->snapshot_id;
+	       ice_metadata_current_snapshot(metadata) == table->snapshot_id;
 }
 
 int ice_expire_refresh(struct ice_table *table, struct err *err)

@@ -1,4 +1,6 @@
 /* src/iceberg/ice_read.c — from a snapshot in the metadata to its manifest list and manifests in the store. */
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
 
@@ -14,12 +16,9 @@ const json_t *ice_snapshot_by_id(const json_t *metadata, int64_t snapshot_id)
 	return NULL;
 }
 
-/* "None" is -1 in versions 1 and 2 (a habit of the Java library), null or missing in 3. */
-int64_t ice_current_snapshot(const json_t *metadata)
+struct str ice_snapshot_key(int64_t snapshot_id, char buf[SNAPSHOT_KEY_MAX])
 {
-	const json_t *v = json_object_get(metadata, "current-snapshot-id");
-
-	return json_is_integer(v) ? json_integer_value(v) : -1;
+	return str_view(buf, (size_t)snprintf(buf, SNAPSHOT_KEY_MAX, "%lld", (long long)snapshot_id));
 }
 
 int ice_fetch(struct store *store, const char *uri, const char *what, char **bytes, size_t *n, struct err *err)

@@ -96,7 +96,7 @@ static int read_fields(const json_t *metadata, const json_t *snapshot, struct ic
 	int64_t id = json_get_int(metadata, "current-schema-id", -1);
 	const json_t *schema;
 
-	if (snapshot && scan->snapshot_id != ice_current_snapshot(metadata))
+	if (snapshot && scan->snapshot_id != ice_metadata_current_snapshot(metadata))
 		id = json_get_int(snapshot, "schema-id", id);
 	schema = ice_schema_by_id(metadata, id);
 	if (!schema)
@@ -114,7 +114,7 @@ static int scan_open(struct store *store, const json_t *metadata, int64_t snapsh
 	if (version < 1 || version > 3)
 		return err_set(err, ERR_UNSUPPORTED, "Iceberg format version %lld is not read; Tarn reads 1 to 3",
 		               (long long)version);
-	sc->scan->snapshot_id = snapshot_id < 0 ? ice_current_snapshot(metadata) : snapshot_id;
+	sc->scan->snapshot_id = snapshot_id < 0 ? ice_metadata_current_snapshot(metadata) : snapshot_id;
 	if (sc->scan->snapshot_id >= 0) {
 		snapshot = ice_snapshot_by_id(metadata, sc->scan->snapshot_id);
 		if (!snapshot)

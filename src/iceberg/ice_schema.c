@@ -1,7 +1,7 @@
-/* src/iceberg/ice_schema.c — table schemas in JSON to and from the lake's fields; creating a table; ids of new columns. */
+/* src/iceberg/ice_schema.c — table schemas in JSON to and from the lake's fields; creating a table; ids of new
+ * columns. */
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
-#include "iceberg/metadata.h"
 
 static const struct {
 	const char *name;

@@ -117,7 +117,7 @@ int ice_table_adopt(struct ice_table *table, struct catalog_table *from, struct 
 	from->metadata_location = NULL;
 	table->format_version = (int)json_get_int(table->metadata, "format-version", 2);
 	table->spec_id = (int32_t)json_get_int(table->metadata, "default-spec-id", 0);
-	table->snapshot_id = ice_current_snapshot(table->metadata);
+	table->snapshot_id = ice_metadata_current_snapshot(table->metadata);
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "iceberg/ice_table.h"
 #include "iceberg/manifest.h"
+#include "iceberg/metadata.h"
 
 #define LOCATION_MAX 2048 /* bytes of a URI below the table's location */
 
@@ -126,7 +127,9 @@ const json_t *ice_schema_by_id(const json_t *metadata, int64_t schema_id);
 
 /* ice_read.c */
 const json_t *ice_snapshot_by_id(const json_t *metadata, int64_t snapshot_id);
-int64_t ice_current_snapshot(const json_t *metadata); /* -1: none */
+/* a snapshot's id as a key of struct map */
+#define SNAPSHOT_KEY_MAX 24
+struct str ice_snapshot_key(int64_t snapshot_id, char buf[SNAPSHOT_KEY_MAX]);
 int ice_fetch(struct store *store, const char *uri, const char *what, char **bytes, size_t *n,
               struct err *err) TARN_MUST_CHECK;
 int ice_read_list(struct store *store, const json_t *snapshot, struct manifest_info **out, size_t *n,

@@ -228,28 +228,25 @@ static int load_version(struct ice_table *table, const json_t *snapshot, struct 
 	return rc;
 }
 
-static int snapshot_key(int64_t id, char *buf, size_t size) { return snprintf(buf, size, "%lld", (long long)id); }
-
 void ice_history_load(struct ice_table *table)
 {
 	const json_t *snapshots = json_object_get(table->metadata, "snapshots"), *v;
 	struct map *known = map_new();
 	struct err err = { 0 };
-	char key[24];
+	char buf[SNAPSHOT_KEY_MAX];
 	size_t i;
 	int rc = known ? 0 : ERR_NOMEM;
 
 	table->history_ok = false;
 	for (i = 0; !rc && i < table->n_versions; i++) {
-		snapshot_key(table->versions[i]->snapshot_id, key, sizeof key);
-		rc = map_put(known, str_of(key), table, NULL) ? ERR_NOMEM : 0;
+		rc = map_put(known, ice_snapshot_key(table->versions[i]->snapshot_id, buf), table, NULL) ? ERR_NOMEM
+		                                                                                         : 0;
 	}
 	json_array_foreach(snapshots, i, v)
 	{
 		if (rc)
 			break;
-		snapshot_key(json_get_int(v, "snapshot-id", -1), key, sizeof key);
-		if (!map_get(known, str_of(key)))
+		if (!map_get(known, ice_snapshot_key(json_get_int(v, "snapshot-id", -1), buf)))
 			rc = load_version(table, v, &err);
 	}
 	map_free(known, NULL);
@@ -264,19 +261,17 @@ void ice_versions_trim(struct ice_table *table)
 	const json_t *snapshots = json_object_get(table->metadata, "snapshots"), *v;
 	struct map *listed = map_new();
 	size_t i, n = 0;
-	char key[24];
+	char buf[SNAPSHOT_KEY_MAX];
 	bool ok = listed != NULL;
 
 	json_array_foreach(snapshots, i, v)
 	{
-		snapshot_key(json_get_int(v, "snapshot-id", -1), key, sizeof key);
-		ok = ok && !map_put(listed, str_of(key), table, NULL);
+		ok = ok && !map_put(listed, ice_snapshot_key(json_get_int(v, "snapshot-id", -1), buf), table, NULL);
 	}
 	for (i = 0; ok && i < table->n_versions; i++) {
 		struct ice_version *version = table->versions[i];
 
-		snapshot_key(version->snapshot_id, key, sizeof key);
-		if (version == table->current || map_get(listed, str_of(key)))
+		if (version == table->current || map_get(listed, ice_snapshot_key(version->snapshot_id, buf)))
 			table->versions[n++] = version;
 		else
 			version_free(table, version, table->history_ok);

@@ -63,7 +63,7 @@ json_t *ice_metadata_refs_only(const json_t *metadata);
 bool ice_decimal_parse(struct str text, int *precision, int *scale);
 
 /* Member shortcuts. */
-int64_t ice_metadata_current_snapshot(const json_t *metadata);              /* -1: none, written as -1 or null */
+int64_t ice_metadata_current_snapshot(const json_t *metadata); /* -1: none; written as -1 or, in version 3, null */
 const char *ice_metadata_property(const json_t *metadata, const char *key); /* NULL: missing */
 
 #endif

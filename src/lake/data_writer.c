@@ -110,7 +110,8 @@ void data_writer_abort(struct data_writer *w)
 	writer_free(w);
 }
 
-/* Of the batch being filled: its rows' share of the columns, and all of its texts and list elements. Asked for each row, so only lists look at every column. */
+/* Of the batch being filled: its rows' share of the columns, and all of its texts and list elements. Asked for each
+ * row, so only lists look at every column. */
 static uint64_t batch_share(const struct data_writer *w)
 {
 	const struct batch *batch = w->batch;

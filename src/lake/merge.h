@@ -3,7 +3,7 @@
  *
  * Data files never change, so the thread needs nothing but their names and the deletion vectors that were published
  * when it started. Rows keep their order, files theirs (oldest first): a row's new position is its file's base + old
- * position - rows deleted before it. Rows deleted meanwhile are found by the owner (mirror_take_merge), who knows the
+ * position - rows deleted before it. Rows deleted meanwhile are found by the owner (mirror_merge_take), who knows the
  * vectors of now. Columns that an old file lacks are null in the new one. With lineage (Iceberg v3 mirrors) the new
  * file holds each row's `_row_id` and `_last_updated_sequence_number` (specification, "Row Lineage"), as a rewritten
  * row keeps them. Owned by one thread; the worker shares nothing with it but `done`. Failure leaves the table as it
