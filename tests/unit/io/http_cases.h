@@ -31,6 +31,8 @@ static const struct http_case http_cases[] = {
 	CASE("content length zero", POST "Content-Length: 0\r\n\r\n", 200, ""),
 	CASE("chunked", POST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n", 200, "hello world"),
 	CASE("chunked, case", POST "Transfer-Encoding: Chunked\r\n\r\nA\r\n0123456789\r\n000\r\n\r\n", 200, "0123456789"),
+	CASE("chunk size of 15 digits", POST "Transfer-Encoding: chunked\r\n\r\n000000000000005\r\nhello\r\n0\r\n\r\n", 200, "hello"),
+	CASE("chunk size of 16 digits", POST "Transfer-Encoding: chunked\r\n\r\n0000000000000005\r\nhello\r\n0\r\n\r\n", 400, NULL),
 	CASE("chunk extension", POST "Transfer-Encoding: chunked\r\n\r\n5;a=b;c=\"d\"\r\nhello\r\n0\r\n\r\n", 200, "hello"),
 	CASE("trailer", POST "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n", 200, "hello"),
 	CASE("path passed raw", "GET /a/../../etc/passwd HTTP/1.1\r\nHost: h\r\n\r\n", 200, ""),

@@ -205,6 +205,53 @@ static void bind_may_refuse(void **state)
 	relation_unref(rel);
 }
 
+static void read_one(struct journal_reader *reader, uint64_t lsn)
+{
+	enum journal_event event = JOURNAL_TIMEOUT;
+	struct tx_head head = { 0 };
+	struct change change;
+	struct err err = { 0 };
+
+	while (event != JOURNAL_COMMIT) {
+		if (journal_read(reader, 0, &event, &head, &change, &err))
+			fail_msg("%s", err.text);
+		assert_int_not_equal(event, JOURNAL_TIMEOUT);
+	}
+	assert_int_equal(head.commit_lsn, lsn);
+}
+
+/* A reader that has given out all that was trimmed goes on behind it, over a segment without transactions as well. */
+static void trimmed_behind_the_reader(void **state)
+{
+	struct relation *rel = test_relation(1, 1);
+	struct tx_head head = { .commit_lsn = 15 };
+	struct journal_segment *segments;
+	struct journal_reader *reader;
+	struct err err;
+	size_t n;
+
+	(void)state;
+	journal = test_open();
+	assert_int_equal(journal_set_timeline(journal, 1, &err), 0); /* as it is: no reason for a segment */
+	test_write_ok(journal, rel, 10, 3, 30);
+	assert_int_equal(journal_reader_open(journal, 0, NULL, &reader, &err), 0);
+	read_one(reader, 10);
+	assert_int_equal(journal_set_timeline(journal, 2, &err), 0);
+	assert_int_equal(journal_begin(journal, &head, &err), 0);
+	assert_int_equal(journal_commit(journal, &head, &err), 0); /* empty */
+	assert_int_equal(journal_set_timeline(journal, 3, &err), 0);
+	test_write_ok(journal, rel, 20, 3, 30);
+	assert_int_equal(journal_segments(journal, &segments, &n, &err), 0);
+	assert_int_equal(n, 3);
+	mem_free(segments);
+	assert_int_equal(journal_trim(journal, 10, &err), 0);
+	assert_int_equal(journal_first_commit_lsn(journal), 10);
+	read_one(reader, 20);
+	journal_reader_close(reader);
+	journal_close(journal);
+	relation_unref(rel);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +259,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(stopping_wakes_readers, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(trimmed_is_a_gap, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(others_see_whole_transactions_only, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(trimmed_behind_the_reader, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(bind_may_refuse, test_setup, test_teardown),
 	};
 
