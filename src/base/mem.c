@@ -1,6 +1,7 @@
 /* src/base/mem.c — allocation through the installed env table. */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -32,6 +33,13 @@ void mem_free(void *p)
 {
 	if (p)
 		env_current()->free(p);
+}
+
+void mem_trim(void)
+{
+#ifdef __GLIBC__
+	(void)malloc_trim(0);
+#endif
 }
 
 char *mem_strndup(const char *s, size_t n)

@@ -15,6 +15,10 @@ void mem_free(void *p);
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 
+/* Gives what was freed back to the system, where its C library can: a process at rest should weigh what it needs. Takes
+ * milliseconds; any thread. */
+void mem_trim(void);
+
 /* Grows *items (elements of `size` bytes, *cap allocated) so that `need` fit; doubling. Returns 0 or -1 (no memory,
  * *items unchanged).
  *   if (vec_grow(&v, &cap, n + 1, sizeof *v)) return err_nomem(err); */

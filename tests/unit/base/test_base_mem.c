@@ -3,8 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <errno.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -55,12 +57,54 @@ static void failures_come_from_env(void **state)
 	env_fault_remove();
 }
 
+/* Resident bytes of this process, as the kernel counts them. */
+static size_t resident(void)
+{
+	FILE *f = fopen("/proc/self/statm", "r");
+	unsigned long total, pages = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%lu %lu", &total, &pages), 2);
+	fclose(f);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Blocks too small to be mapped alone, one in sixteen still in use between them. */
+static void trim_gives_back_what_was_freed(void **state)
+{
+	enum { BLOCKS = 1024, BYTES = 60000 };
+	static void *blocks[BLOCKS];
+	size_t full;
+
+	(void)state;
+	for (size_t i = 0; i < BLOCKS; i++) {
+		blocks[i] = mem_alloc(BYTES);
+		assert_non_null(blocks[i]);
+		memset(blocks[i], 1, BYTES);
+	}
+	full = resident();
+	for (size_t i = 0; i < BLOCKS; i++) {
+		if (i % 16 == 15)
+			continue;
+		mem_free(blocks[i]);
+	}
+	mem_trim();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && defined(__GLIBC__)
+	assert_true(resident() + (size_t)BLOCKS / 2 * BYTES < full);
+#else
+	assert_true(full > 0);
+#endif
+	for (size_t i = 15; i < BLOCKS; i += 16)
+		mem_free(blocks[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grows_by_doubling),
 		cmocka_unit_test(overflow_is_no_memory),
 		cmocka_unit_test(failures_come_from_env),
+		cmocka_unit_test(trim_gives_back_what_was_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
