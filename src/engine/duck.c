@@ -34,7 +34,7 @@ int duck_open(struct duck **out, const struct duck_opts *opts, struct err *err)
 	snprintf(threads, sizeof threads, "%d", opts && opts->threads > 0 ? opts->threads : 1);
 	snprintf(memory, sizeof memory, "%lluB", (unsigned long long)memory_bytes);
 	/* A small flush threshold makes the allocator give freed memory back after each write: between two publishes
-	 * a writer should weigh nothing. */
+	 * a writer should weigh nothing. Its threads do the same some seconds later for what nobody's write flushes. */
 	const char *settings[] = {
 		"threads",
 		threads,
@@ -52,6 +52,8 @@ int duck_open(struct duck **out, const struct duck_opts *opts, struct err *err)
 		"true",
 		"allocator_flush_threshold",
 		"1MB",
+		"allocator_background_threads",
+		"true",
 		NULL,
 	};
 	rc = duck_instance_open(&duck->db, settings, err);
