@@ -12,6 +12,7 @@
 #define RETRY_US_MAX 30000000
 #define VIEWS_EVERY_US 200000
 #define RECOPY_EVERY_US 1000000
+#define GIVE_BACK_EVERY_US 10000000
 
 bool apply_stopping(struct apply *a)
 {
@@ -440,6 +441,7 @@ static int attach_copied(struct apply *a, struct err *err)
 	monitor_unlock(&a->lock);
 	if (!attach)
 		return ERR_OK;
+	a->worked = true;
 	rc = a->oldest_pending_us ? apply_publish(a, err) : ERR_OK;
 	for (size_t i = 0; !rc && i < a->n_tables; i++)
 		if (state_of(a, a->tables[i]) == TABLE_RUNNING && !a->tables[i]->attached)
@@ -464,6 +466,16 @@ static void note_nothing_pending(struct apply *a)
 		apply_note_published(a);
 }
 
+/* What a load leaves in a dozen threads' heaps is several times what the rest of the process needs. */
+static void give_memory_back(struct apply *a, int64_t now)
+{
+	if (!a->worked || now - a->given_back_us < GIVE_BACK_EVERY_US)
+		return;
+	a->worked = false;
+	a->given_back_us = now;
+	mem_trim();
+}
+
 /* Between transactions: what is not part of applying. */
 static int housekeeping(struct apply *a, struct err *err)
 {
@@ -480,6 +492,7 @@ static int housekeeping(struct apply *a, struct err *err)
 		apply_take_recopies(a);
 		rc = apply_stop_gone(a, err);
 	}
+	give_memory_back(a, now);
 	if (!rc)
 		rc = apply_compact(a, err);
 	if (!rc)

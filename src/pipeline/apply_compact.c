@@ -124,6 +124,7 @@ static int finish(struct apply *a, struct pipe_table *t, struct err *err)
 	}
 	merge_free(t->merge);
 	t->merge = NULL;
+	a->worked = true;
 	return rc;
 }
 

@@ -56,6 +56,8 @@ struct apply {
 	int64_t publish_started_us, publish_ended_us; /* of the last publish */
 	int64_t oldest_pending_us;                    /* 0: nothing pending */
 	int64_t views_us, stored_us, recopy_us;
+	bool worked; /* something was published, merged or opened since freed memory was given back */
+	int64_t given_back_us;
 	int64_t compact_us;  /* no merge before: the last one failed */
 	size_t compact_next; /* table to look at first */
 	struct seen seen[APPLY_SEEN];

@@ -176,6 +176,7 @@ int apply_publish(struct apply *a, struct err *err)
 		a->publish_started_us = started;
 		a->publish_ended_us = env_mono_us();
 		a->oldest_pending_us = 0;
+		a->worked = a->worked || p.n_all > 0;
 		apply_note_published(a);
 		monitor_lock(&a->lock);
 		a->publishes += p.n_all > 0;
