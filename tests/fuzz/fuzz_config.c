@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static int load(struct arena *arena, struct str text, struct config *config, struct err *err)
 {
-	struct bind bind = { .config = config, .arena = arena, .base = "/b", .without_secrets = true };
+	const struct config_opts opts = { .without_secrets = true };
+	struct bind bind = { .config = config, .arena = arena, .base = "/b", .opts = &opts };
 	struct yaml_node *root;
 	int rc = yaml_tree_parse(arena, text, "f", true, &root, err);
 
