@@ -21,6 +21,7 @@ struct config_source {
 	const char **tables;
 	size_t n_tables;                          /* patterns; default public.* */
 	bool snapshot_initial;                    /* snapshot: initial | never */
+	int copy_connections;                     /* of the copy of one large table */
 	const char *slot;                         /* default tarn_<name> */
 	const char *publication;                  /* default tarn_<name> */
 	int line;                                 /* in the file */

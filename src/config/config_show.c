@@ -54,7 +54,8 @@ static void show_source(const struct config_source *source, struct wbuf *out)
 		wbuf_putz(out, i ? ", " : "");
 		put_quoted(out, source->tables[i]);
 	}
-	wbuf_putf(out, "]\n    snapshot: %s\n    slot: ", source->snapshot_initial ? "initial" : "never");
+	wbuf_putf(out, "]\n    snapshot: %s\n    copy_connections: %d\n    slot: ",
+	          source->snapshot_initial ? "initial" : "never", source->copy_connections);
 	put_quoted(out, source->slot);
 	wbuf_putz(out, "\n    publication: ");
 	put_quoted(out, source->publication);

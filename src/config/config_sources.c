@@ -13,6 +13,7 @@
 #define PATTERNS_MAX 10000
 #define PASSWORD_BYTES_MAX 4096
 #define PG_NAME_MAX 63 /* NAMEDATALEN - 1 */
+#define COPY_CONNECTIONS_MAX 8
 
 static size_t count_children(const struct yaml_node *node)
 {
@@ -193,6 +194,18 @@ static int bind_snapshot(const struct yaml_node *map, struct config_source *sour
 	return ERR_OK;
 }
 
+static int bind_copy_connections(const struct yaml_node *map, struct config_source *source, struct err *err)
+{
+	const char *text = text_of(map, "copy_connections", "2");
+	uint64_t n;
+
+	if (!str_to_u64(str_of(text), &n) || n < 1 || n > COPY_CONNECTIONS_MAX)
+		return yaml_tree_error(yaml_tree_get(map, "copy_connections"), err,
+		                       "copy_connections: '%s' is no number from 1 to %d", text, COPY_CONNECTIONS_MAX);
+	source->copy_connections = (int)n;
+	return ERR_OK;
+}
+
 static int bind_names(struct bind *bind, const struct yaml_node *map, struct config_source *source, struct err *err)
 {
 	const char *preset = arena_printf(bind->arena, "tarn_%s", source->name);
@@ -259,6 +272,8 @@ static int bind_source(struct bind *bind, const struct yaml_node *node, struct c
 		rc = bind_names(bind, node, source, err);
 	if (!rc)
 		rc = bind_snapshot(node, source, err);
+	if (!rc)
+		rc = bind_copy_connections(node, source, err);
 	if (!rc)
 		rc = bind_tables(bind, node, source, err);
 	if (!rc)
