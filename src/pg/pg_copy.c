@@ -4,23 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/env.h"
 #include "base/mem.h"
-#include "pg/pg_conn_int.h"
-#include "pg/pg_copy_int.h"
+#include "pg/pg_copy_lane.h"
 #include "pg/pg_table_int.h"
+#include "pg_sql.h"
 
-#define NAP_US 250 /* some 50 KB at full speed: less than any socket's buffer */
-
-struct pg_copy {
-	struct pg_conn *conn;
-	struct copy_parser parser;
-	uint8_t *as_text; /* owned, parser.as_text */
-	char *message;    /* libpq's, the rest of the last CopyData; NULL: none */
-	size_t n, at;
-	bool running; /* the server is in COPY */
-	bool ended;   /* and has said that all is sent */
-};
+/* A table of fewer blocks is read whole: a second connection costs as much as it saves. */
+#define SPLIT_BLOCKS 1024
+#define RANGE_BLOCKS_MIN 256
+#define RANGE_BLOCKS_MAX 2048 /* 16 MB: beginning one takes a millisecond */
+#define RANGES_PER_LANE 8     /* at the least, so that the lanes end together */
+#define TID_RANGE_SCAN 140000 /* the first server that reads a range without reading the table */
 
 int pg_snapshot_import(struct pg_conn *conn, const char *snapshot, struct err *err)
 {
@@ -52,11 +46,12 @@ int pg_snapshot_import(struct pg_conn *conn, const char *snapshot, struct err *e
 int pg_snapshot_end(struct pg_conn *conn, struct err *err) { return pg_exec(conn, "COMMIT", err); }
 
 /* The present columns must be rel's, in its order; as_text is filled on the way. */
-static int compare_columns(struct pg_copy *copy, const struct relation *rel, struct err *err)
+static int compare_columns(struct pg_copy *copy, struct err *err)
 {
+	const struct relation *rel = copy->rel;
 	struct pg_result *columns = NULL;
 	uint16_t at = 0;
-	int rc = pg_table_columns(copy->conn, rel->id, &columns, err);
+	int rc = pg_table_columns(copy->lanes[0].conn, rel->id, &columns, err);
 
 	for (int row = 0; !rc && row < pg_result_rows(columns); row++) {
 		const struct rel_column *col = at < rel->n_columns ? &rel->columns[at] : NULL;
@@ -101,8 +96,20 @@ static void put_as_text(const char *column, struct wbuf *sql)
 }
 
 /* ONLY: inheritance children are tables of their own, in the publication too. */
-static void put_statement(const struct pg_copy *copy, const struct relation *rel, struct wbuf *sql)
+static void put_table(const struct relation *rel, struct wbuf *sql)
 {
+	wbuf_putz(sql, " FROM ONLY ");
+	wbuf_put_sql_ident(sql, str_of(rel->schema));
+	wbuf_putz(sql, ".");
+	wbuf_put_sql_ident(sql, str_of(rel->name));
+}
+
+/* The next range; one without ends when the table is read whole. */
+static void put_statement(struct pg_copy *copy, struct wbuf *sql)
+{
+	const struct relation *rel = copy->rel;
+	uint64_t from = copy->next;
+
 	wbuf_putz(sql, "COPY (SELECT ");
 	for (uint16_t i = 0; i < rel->n_columns; i++) {
 		wbuf_putz(sql, i ? ", " : "");
@@ -111,35 +118,48 @@ static void put_statement(const struct pg_copy *copy, const struct relation *rel
 		else
 			wbuf_put_sql_ident(sql, str_of(rel->columns[i].name));
 	}
-	wbuf_putz(sql, " FROM ONLY ");
-	wbuf_put_sql_ident(sql, str_of(rel->schema));
-	wbuf_putz(sql, ".");
-	wbuf_put_sql_ident(sql, str_of(rel->name));
+	put_table(rel, sql);
+	copy->next += copy->step;
+	copy->all_begun = copy->step == 0 || copy->next >= copy->blocks;
+	if (copy->step)
+		wbuf_putf(sql, " WHERE ctid >= '(%llu,0)'", (unsigned long long)from);
+	if (!copy->all_begun)
+		wbuf_putf(sql, " AND ctid < '(%llu,0)'", (unsigned long long)copy->next);
 	wbuf_putz(sql, ") TO STDOUT (FORMAT binary)");
 }
 
-static int copy_failed(struct pg_copy *copy, const PGresult *result, const struct relation *rel, struct err *err)
+int pg_copy_fail(const struct pg_copy *copy, struct pg_conn *conn, const PGresult *result, struct err *err)
 {
-	char what[200], cause[1024];
-	int rc;
+	const struct relation *rel = copy->rel;
+	char what[200];
 
 	snprintf(what, sizeof what, "copying table %s.%s", rel->schema, rel->name);
-	rc = pg_fail(copy->conn, result, what, err);
+	return pg_fail(conn, result, what, err);
+}
+
+/* The same with the statement that mends a missing right. */
+static int refused(const struct pg_copy *copy, struct pg_conn *conn, const PGresult *result, struct err *err)
+{
+	const struct relation *rel = copy->rel;
+	char cause[1024];
+	int rc = pg_copy_fail(copy, conn, result, err);
+
 	if (rc != ERR_PRIVILEGE)
 		return rc;
 	str_copy(cause, sizeof cause, str_of(err ? err->text : ""));
 	return err_set(
 		err, rc,
 		"%s; run as its owner: GRANT SELECT ON \"%s\".\"%s\" TO \"%s\" (or give the role BYPASSRLS when row security is on)",
-		cause, rel->schema, rel->name, PQuser(copy->conn->raw));
+		cause, rel->schema, rel->name, PQuser(conn->raw));
 }
 
 /* TRUNCATE and the forms of ALTER TABLE that rewrite a table are not MVCC-safe: under a snapshot from before them the
  * table is empty (PostgreSQL manual, "Caveats" of concurrency control), and no message of the stream brings the
  * rewritten rows. So, once the table is locked (which the FROM does), the file that holds it now must be the one that
  * the snapshot sees; the catalog table is read under the snapshot, pg_relation_filenode is not. */
-static int check_not_rewritten(struct pg_copy *copy, const struct relation *rel, struct err *err)
+static int check_not_rewritten(const struct pg_copy *copy, struct pg_conn *conn, struct err *err)
 {
+	const struct relation *rel = copy->rel;
 	struct wbuf sql;
 	PGresult *result;
 	int rc;
@@ -147,19 +167,17 @@ static int check_not_rewritten(struct pg_copy *copy, const struct relation *rel,
 	wbuf_init(&sql, 0);
 	wbuf_putz(&sql,
 	          "SELECT c.relfilenode = pg_catalog.pg_relation_filenode(c.oid) FROM pg_catalog.pg_class c LEFT JOIN "
-	          "(SELECT FROM ONLY ");
-	wbuf_put_sql_ident(&sql, str_of(rel->schema));
-	wbuf_putz(&sql, ".");
-	wbuf_put_sql_ident(&sql, str_of(rel->name));
+	          "(SELECT");
+	put_table(rel, &sql);
 	wbuf_putf(&sql, " LIMIT 0) t ON true WHERE c.oid = %u", rel->id);
 	rc = wbuf_check(&sql, err, "a query");
 	if (rc) {
 		wbuf_free(&sql);
 		return rc;
 	}
-	result = PQexec(copy->conn->raw, wbuf_cstr(&sql));
+	result = PQexec(conn->raw, wbuf_cstr(&sql));
 	if (PQresultStatus(result) != PGRES_TUPLES_OK)
-		rc = copy_failed(copy, result, rel, err);
+		rc = refused(copy, conn, result, err);
 	else if (PQntuples(result) != 1 || PQgetvalue(result, 0, 0)[0] != 't')
 		rc = err_set(
 			err, ERR_CONFLICT,
@@ -170,50 +188,113 @@ static int check_not_rewritten(struct pg_copy *copy, const struct relation *rel,
 	return rc;
 }
 
-static int begin_copy(struct pg_copy *copy, const struct relation *rel, struct err *err)
+/* The table's lock is held by the copy's first connection. A statement that waits for a stronger one would make this
+ * connection wait behind it, and that statement waits for us: so not for long. */
+int pg_copy_join(struct pg_conn *conn, const char *snapshot, const struct relation *rel, struct err *err)
+{
+	const struct pg_copy copy = { .rel = rel };
+	int rc = pg_snapshot_import(conn, snapshot, err);
+
+	if (!rc)
+		rc = pg_exec(conn, "SET LOCAL lock_timeout = '1s'", err);
+	return rc ? rc : check_not_rewritten(&copy, conn, err);
+}
+
+int pg_copy_blocks(struct pg_conn *conn, const struct relation *rel, uint32_t *blocks, struct err *err)
+{
+	const struct pg_copy copy = { .rel = rel };
+	struct pg_result *result = NULL;
+	char oid[16];
+	uint64_t n = 0;
+	int rc;
+
+	*blocks = 0;
+	if (pg_conn_server_version(conn) < TID_RANGE_SCAN)
+		return ERR_OK;
+	rc = check_not_rewritten(&copy, conn, err);
+	if (rc)
+		return rc;
+	snprintf(oid, sizeof oid, "%u", rel->id);
+	rc = pg_query(conn, pg_sql_table_blocks, (const char *[]){ oid }, 1, &result, err);
+	if (!rc && pg_result_rows(result) == 1 && !pg_result_null(result, 0, 0) &&
+	    !str_to_u64(str_of(pg_result_text(result, 0, 0)), &n))
+		rc = err_set(err, ERR_PROTOCOL, "table %s.%s: the server's size of it is no number", rel->schema,
+		             rel->name);
+	pg_result_free(result);
+	if (!rc && n >= SPLIT_BLOCKS && n < UINT32_MAX)
+		*blocks = (uint32_t)n;
+	return rc;
+}
+
+int pg_copy_begin(struct pg_copy *copy, struct pg_copy_lane *lane, struct err *err)
 {
 	struct wbuf sql;
 	PGresult *result;
 	int rc;
 
+	if (copy->all_begun)
+		return ERR_OK;
 	wbuf_init(&sql, 0);
-	put_statement(copy, rel, &sql);
+	put_statement(copy, &sql);
 	rc = wbuf_check(&sql, err, "the COPY statement");
 	if (rc) {
 		wbuf_free(&sql);
 		return rc;
 	}
-	result = PQexec(copy->conn->raw, wbuf_cstr(&sql));
+	lane->parser = (struct copy_parser){ .rel = copy->rel, .as_text = copy->as_text };
+	result = PQexec(lane->conn->raw, wbuf_cstr(&sql));
 	if (PQresultStatus(result) == PGRES_COPY_OUT) {
-		copy->running = true;
+		lane->running = true;
+		copy->n_running++;
 	} else {
-		rc = copy_failed(copy, result, rel, err);
+		rc = refused(copy, lane->conn, result, err);
 	}
 	PQclear(result);
 	wbuf_free(&sql);
 	return rc;
 }
 
-int pg_copy_open(struct pg_conn *conn, const struct relation *rel, struct pg_copy **out, struct err *err)
+static uint32_t range_blocks(uint32_t blocks, size_t lanes)
 {
-	struct pg_copy *copy = mem_zero(sizeof *copy);
+	uint32_t step = blocks / (uint32_t)(lanes * RANGES_PER_LANE);
+
+	return step < RANGE_BLOCKS_MIN ? RANGE_BLOCKS_MIN : step > RANGE_BLOCKS_MAX ? RANGE_BLOCKS_MAX : step;
+}
+
+static int open_lanes(struct pg_copy *copy, struct pg_conn *const *conns, size_t n, struct err *err)
+{
+	const struct relation *rel = copy->rel;
 	int rc = ERR_OK;
 
+	copy->as_text = mem_zero(rel->n_columns + 1u);
+	if (!copy->as_text)
+		return err_nomem(err);
+	for (size_t i = 0; i < n; i++)
+		copy->lanes[i].conn = conns[i];
+	copy->n = n;
+	for (uint16_t i = 0; i < rel->n_columns; i++)
+		CHECK(rel->columns[i].put, "column %s of %s has no put function", rel->columns[i].name, rel->name);
+	rc = check_not_rewritten(copy, conns[0], err);
+	if (!rc)
+		rc = compare_columns(copy, err);
+	for (size_t i = 0; !rc && i < n; i++)
+		rc = pg_copy_begin(copy, &copy->lanes[i], err);
+	return rc;
+}
+
+int pg_copy_open_split(struct pg_conn *const *conns, size_t n, const struct relation *rel, uint32_t blocks,
+                       struct pg_copy **out, struct err *err)
+{
+	struct pg_copy *copy = mem_zero(sizeof *copy);
+	int rc;
+
+	CHECK(n >= 1 && n <= PG_COPY_CONNECTIONS_MAX);
 	if (!copy)
 		return err_nomem(err);
-	copy->conn = conn;
-	copy->as_text = mem_zero(rel->n_columns + 1u);
-	copy->parser = (struct copy_parser){ .rel = rel, .as_text = copy->as_text };
-	if (!copy->as_text)
-		rc = err_nomem(err);
-	for (uint16_t i = 0; !rc && i < rel->n_columns; i++)
-		CHECK(rel->columns[i].put, "column %s of %s has no put function", rel->columns[i].name, rel->name);
-	if (!rc)
-		rc = check_not_rewritten(copy, rel, err);
-	if (!rc)
-		rc = compare_columns(copy, rel, err);
-	if (!rc)
-		rc = begin_copy(copy, rel, err);
+	copy->rel = rel;
+	copy->blocks = blocks;
+	copy->step = n > 1 ? range_blocks(blocks, n) : 0;
+	rc = open_lanes(copy, conns, n, err);
 	if (rc) {
 		pg_copy_close(copy);
 		return rc;
@@ -222,109 +303,7 @@ int pg_copy_open(struct pg_conn *conn, const struct relation *rel, struct pg_cop
 	return ERR_OK;
 }
 
-/* The server has sent all rows or failed: its last words. */
-static int end_copy(struct pg_copy *copy, struct err *err)
+int pg_copy_open(struct pg_conn *conn, const struct relation *rel, struct pg_copy **out, struct err *err)
 {
-	const struct relation *rel = copy->parser.rel;
-	PGresult *result;
-	int rc = ERR_OK;
-
-	copy->running = false;
-	copy->ended = true;
-	while ((result = PQgetResult(copy->conn->raw)) != NULL) {
-		if (!rc && PQresultStatus(result) != PGRES_COMMAND_OK) {
-			char what[200];
-
-			snprintf(what, sizeof what, "copying table %s.%s", rel->schema, rel->name);
-			rc = pg_fail(copy->conn, result, what, err);
-		}
-		PQclear(result);
-		if (PQstatus(copy->conn->raw) != CONNECTION_OK)
-			break;
-	}
-	if (!rc && PQstatus(copy->conn->raw) != CONNECTION_OK)
-		rc = pg_fail(copy->conn, NULL, "copying a table", err);
-	if (!rc && !copy->parser.trailer_seen)
-		rc = err_set(err, ERR_PROTOCOL, "table %s.%s: COPY ended without its trailer", rel->schema, rel->name);
-	return rc;
-}
-
-/* More bytes into libpq. The server sends by 8 KB, and waking this thread for each costs both sides as much as the
- * rows themselves: when nothing is at hand the socket is left to fill for a moment first, and only then waited for.
- * `tries` counts the turns without a row. */
-static bool wait_for_rows(PGconn *raw, int tries)
-{
-	struct pollfd fd = { .fd = PQsocket(raw), .events = POLLIN };
-
-	if (tries == 1)
-		env_sleep_us(NAP_US);
-	else if (tries > 1)
-		(void)env_poll(&fd, 1, -1);
-	return PQconsumeInput(raw) == 1;
-}
-
-/* The next CopyData as PQgetCopyData gives it: its length, -1 at the end, -2 when it failed. */
-static int next_message(struct pg_copy *copy)
-{
-	PGconn *raw = copy->conn->raw;
-	int n, tries = 0;
-
-	while ((n = PQgetCopyData(raw, &copy->message, 1)) == 0)
-		if (!wait_for_rows(raw, tries++))
-			return -2;
-	return n;
-}
-
-int pg_copy_read(struct pg_copy *copy, struct batch *batch, bool *done, struct err *err)
-{
-	int rc;
-
-	*done = copy->ended;
-	if (!copy->ended && !copy->running)
-		return err_set(err, ERR_LOST, "%s: the copy of %s.%s has failed before", copy->conn->label,
-		               copy->parser.rel->schema, copy->parser.rel->name);
-	while (!copy->ended && batch->n < batch->cap) {
-		int n;
-
-		if (!copy->message) {
-			n = next_message(copy);
-			if (n < 0) {
-				copy->message = NULL;
-				rc = end_copy(copy, err);
-				*done = rc == ERR_OK;
-				if (rc)
-					copy->ended = false;
-				return rc;
-			}
-			copy->n = (size_t)n;
-			copy->at = 0;
-		}
-		rc = copy_parse(&copy->parser, (const uint8_t *)copy->message, copy->n, &copy->at, batch, err);
-		if (rc)
-			return rc;
-		if (copy->at == copy->n) {
-			PQfreemem(copy->message);
-			copy->message = NULL;
-		}
-	}
-	return ERR_OK;
-}
-
-void pg_copy_close(struct pg_copy *copy)
-{
-	if (!copy)
-		return;
-	PQfreemem(copy->message);
-	if (copy->running) {
-		char *rest;
-		/* not cancelled (the server may be done already): then the rest is read */
-		bool cancelled = pg_conn_cancel(copy->conn, NULL) == ERR_OK;
-
-		(void)cancelled;
-		while (PQgetCopyData(copy->conn->raw, &rest, 0) > 0)
-			PQfreemem(rest);
-		end_copy(copy, NULL);
-	}
-	mem_free(copy->as_text);
-	mem_free(copy);
+	return pg_copy_open_split(&conn, 1, rel, 0, out, err);
 }

@@ -22,6 +22,13 @@ struct copy_run {
 	struct pg_conn *conn;
 };
 
+/* The connections that read one table: the run's own, and for a large table further ones of its own. */
+struct copy_readers {
+	struct pg_conn *conns[PG_COPY_CONNECTIONS_MAX];
+	size_t n;
+	uint32_t blocks;
+};
+
 static bool stopping(struct apply *a)
 {
 	bool stop;
@@ -103,14 +110,58 @@ static int describe(struct copy_run *run, struct pipe_table *t, struct relation 
 	return rc;
 }
 
+static int add_reader(struct copy_run *run, const struct pipe_table *t, struct copy_readers *readers, struct err *err)
+{
+	struct pg_conn *conn = NULL;
+	int rc = source_connect(run->a->source, &conn, err);
+
+	if (!rc)
+		rc = pg_copy_join(conn, run->export_.export_.snapshot, t->rel, err);
+	if (rc)
+		pg_conn_close(conn);
+	else
+		readers->conns[readers->n++] = conn;
+	return rc;
+}
+
+static void close_readers(struct copy_readers *readers)
+{
+	while (readers->n > 1)
+		pg_conn_close(readers->conns[--readers->n]);
+}
+
+/* A connection that cannot be had is done without: the copy takes longer. */
+static int open_copy(struct copy_run *run, const struct pipe_table *t, struct copy_readers *readers,
+                     struct pg_copy **copy, struct err *err)
+{
+	size_t wanted = (size_t)config_find_source(run->a->config, run->a->conf->from)->copy_connections;
+	struct err why = { 0 };
+	int rc = ERR_OK;
+
+	FAILPOINT("copier.begin");
+	readers->conns[0] = run->conn;
+	readers->n = 1;
+	if (wanted > 1)
+		rc = pg_copy_blocks(run->conn, t->rel, &readers->blocks, err);
+	while (!rc && readers->blocks && readers->n < wanted && !add_reader(run, t, readers, &why))
+		;
+	if (why.code)
+		log_warn("pipeline", "table %s is copied over %zu of %zu connections: %s", t->label, readers->n, wanted,
+		         why.text);
+	return rc ? rc : pg_copy_open_split(readers->conns, readers->n, t->rel, readers->blocks, copy, err);
+}
+
 static int copy_rows(struct copy_run *run, struct pipe_table *t, struct err *err)
 {
+	struct copy_readers readers = { 0 };
 	struct pg_copy *copy;
 	bool done = false;
-	int rc = pg_copy_open(run->conn, t->rel, &copy, err);
+	int rc = open_copy(run, t, &readers, &copy, err);
 
-	if (rc)
+	if (rc) {
+		close_readers(&readers);
 		return rc;
+	}
 	while (!rc && !done) {
 		struct batch *batch;
 		uint32_t before;
@@ -129,6 +180,7 @@ static int copy_rows(struct copy_run *run, struct pipe_table *t, struct err *err
 		FAILPOINT("copier.batch");
 	}
 	pg_copy_close(copy);
+	close_readers(&readers);
 	return rc;
 }
 

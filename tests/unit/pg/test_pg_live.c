@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/env.h"
 #include "base/mem.h"
 #include "pg/pg_catalog.h"
 #include "pg/pg_copy.h"
@@ -403,6 +404,78 @@ static void test_copy_stops(void **state)
 	pg_conn_close(reader);
 }
 
+/* A table of more than 1024 blocks over three connections: each row once, and the empty ranges at the end too. */
+static void test_copy_split(void **state)
+{
+	const char *pattern = "tarn_live.large";
+	struct pg_conn *repl = open_as("", true), *conns[3] = { open_as("", false), open_as("", false), open_as("", false) };
+	struct pg_export export;
+	struct pg_tables tables;
+	struct pg_copy *copy = NULL;
+	struct relation *rel;
+	struct batch *batch;
+	struct type types[2];
+	bool done = false, *seen = mem_zero(40001);
+	uint32_t blocks, n = 0;
+	int64_t started;
+	struct err err;
+
+	(void)state;
+	run("CREATE TABLE tarn_live.large (id bigint PRIMARY KEY, filler text) WITH (autovacuum_enabled = false);"
+	    "INSERT INTO tarn_live.large SELECT g, repeat(md5(g::text), 12) FROM generate_series(1, 40000) g; DELETE FROM tarn_live.large WHERE id > 25000");
+	ok(pg_tables_find(conn, &pattern, 1, NULL, &tables, &err), &err);
+	rel = tables.tables[0].rel;
+	ok(pg_types_bind(rel, &err), &err);
+	for (uint16_t i = 0; i < rel->n_columns; i++)
+		types[i] = rel->columns[i].type;
+	ok(pg_slot_create(repl, "tarn_live", true, &export, &err), &err);
+	run("UPDATE tarn_live.large SET filler = 'moved' WHERE id % 3 = 0; DELETE FROM tarn_live.large WHERE id % 3 = 1; INSERT INTO tarn_live.large VALUES (50000, '')");
+	ok(pg_snapshot_import(conns[0], export.snapshot, &err), &err);
+	ok(pg_copy_blocks(conns[0], rel, &blocks, &err), &err);
+	assert_true(pg_conn_server_version(conn) < 140000 || blocks > 1024);
+	for (int i = 1; i < 3; i++)
+		ok(pg_copy_join(conns[i], export.snapshot, rel, &err), &err);
+	batch = batch_new(types, rel->n_columns, 1000);
+	ok(pg_copy_open_split(conns, 3, rel, blocks, &copy, &err), &err);
+	while (!done) {
+		batch_reset(batch);
+		ok(pg_copy_read(copy, batch, &done, &err), &err);
+		for (uint32_t r = 0; r < batch->n; r++, n++) {
+			int64_t id = COLUMN_AT(&batch->columns[0], int64_t, r);
+
+			assert_in_range(id, 1, 25000);
+			assert_false(seen[id]);
+			seen[id] = true;
+			assert_int_equal(COLUMN_AT(&batch->columns[1], struct str, r).n, 384);
+		}
+	}
+	assert_int_equal(n, 25000);
+	pg_copy_close(copy);
+
+	/* left in the middle, each connection is as usable as before */
+	ok(pg_copy_open_split(conns, 3, rel, blocks, &copy, &err), &err);
+	batch_reset(batch);
+	ok(pg_copy_read(copy, batch, &done, &err), &err);
+	assert_false(done);
+	pg_copy_close(copy);
+	for (int i = 0; i < 3; i++)
+		ok(pg_snapshot_end(conns[i], &err), &err);
+
+	/* a table that somebody locks is not waited for */
+	ok(pg_exec(conns[0], "BEGIN; LOCK TABLE tarn_live.large IN ACCESS EXCLUSIVE MODE", &err), &err);
+	started = env_mono_us();
+	assert_true(pg_copy_join(conns[1], export.snapshot, rel, &err) != ERR_OK);
+	assert_non_null(strstr(err.text, "lock timeout"));
+	assert_true(env_mono_us() - started < 10000000);
+	batch_free(batch);
+	mem_free(seen);
+	pg_tables_free(&tables);
+	for (int i = 0; i < 3; i++)
+		pg_conn_close(conns[i]);
+	pg_conn_close(repl);
+	run("DROP TABLE tarn_live.large");
+}
+
 static struct pgoutput_relcol relcol(const struct rel_column *c)
 {
 	return (struct pgoutput_relcol){ .name = str_of(c->name), .identity = c->key, .type_oid = c->source_type, .typmod = c->typmod };
@@ -512,7 +585,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refusals), cmocka_unit_test(test_settings), cmocka_unit_test(test_tables), cmocka_unit_test(test_publication), cmocka_unit_test(test_slot),
-		cmocka_unit_test(test_copy), cmocka_unit_test(test_copy_stops), cmocka_unit_test(test_describe), cmocka_unit_test(test_doctor),
+		cmocka_unit_test(test_copy), cmocka_unit_test(test_copy_stops), cmocka_unit_test(test_copy_split), cmocka_unit_test(test_describe), cmocka_unit_test(test_doctor),
 	};
 
 	server = getenv("TARN_TEST_PG");
