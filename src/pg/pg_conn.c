@@ -61,10 +61,29 @@ static int wait_connected(struct pg_conn *conn, int timeout_s, struct err *err)
 	return ERR_OK;
 }
 
+/* libpq's lines become parts of one sentence; its own advice, on lines that begin with a tab, is left out: ours
+ * follows. */
+static void join_lines(char *dst, size_t size, const char *src)
+{
+	size_t n = 0;
+
+	for (; *src && n + 2 < size; src++) {
+		if (src[0] == '\n' && src[1] == '\t') {
+			src += strcspn(src + 1, "\n");
+		} else if (src[0] == '\n' && src[1]) {
+			dst[n++] = ',';
+			dst[n++] = ' ';
+		} else {
+			dst[n++] = *src;
+		}
+	}
+	dst[n] = 0;
+}
+
 /* Takes "FATAL:  28P01: text\nLOCATION: ..." apart. state: "" when the server never spoke. */
 static void split_verbose(const char *message, char state[6], char *text, size_t size)
 {
-	char buf[2048];
+	char buf[2048], joined[2048];
 	char *location, *at = buf;
 	const char *found = NULL;
 
@@ -87,7 +106,8 @@ static void split_verbose(const char *message, char state[6], char *text, size_t
 		if (server)
 			at = server + 9;
 	}
-	pg_clean_line(text, size, at);
+	join_lines(joined, sizeof joined, at);
+	pg_clean_line(text, size, joined);
 }
 
 /* A peer may answer with anything; it must not make us repeat the password. */

@@ -155,6 +155,16 @@ static void publish_unit(struct unit *u, struct source *source, struct apply *ap
 	monitor_unlock(&u->supervisor->lock);
 }
 
+/* Said with the error: whoever mends the source need not start tarn run again. */
+static void log_failure(struct repeat *failures, const struct err *err)
+{
+	char text[ERR_TEXT_MAX + 64];
+
+	snprintf(text, sizeof text, "%s (tried again by itself, at least every %d s)", err->text,
+	         RETRY_US_MAX / 1000000);
+	repeat_log(failures, LOG_ERROR, NULL, text);
+}
+
 static void unit_main(void *arg)
 {
 	struct unit *u = arg;
@@ -181,13 +191,14 @@ static void unit_main(void *arg)
 		}
 		unit_close(source, apply);
 		publish_unit(u, NULL, NULL, &err);
-		repeat_log(&failures, LOG_ERROR, NULL, err.text);
 		/* a configuration that cannot work is mended in the file, and that needs a start anyway; other
 		 * sources are not stopped for it */
 		if (rc == ERR_LOCKED || (rc == ERR_CONFIG && u->supervisor->n_units == 1)) {
+			repeat_log(&failures, LOG_ERROR, NULL, err.text);
 			set_fatal(u->supervisor, &err);
 			return;
 		}
+		log_failure(&failures, &err);
 		delay = delay * 2 > RETRY_US_MAX ? RETRY_US_MAX : delay * 2;
 	} while (wait_retry(u->supervisor, delay));
 }

@@ -172,3 +172,26 @@ def test_generate_beside_tables_of_others(tmp_path, database):
     database.sql("INSERT INTO users VALUES (1, 'a')")
     one_line(generate(tmp_path, database.uri), 3, "users, accounts and transfers", "--schema")
     assert database.sql("SELECT * FROM users") == [(1, "a")]
+
+
+# --- a source that cannot be reached ---
+
+
+def run_log(folder, sources, *words):
+    """What tarn run logs about a source until it has said all words."""
+    (folder / "tarn.yaml").write_text(f"sources: {sources}\nserve: {{http: 'off', catalog: '127.0.0.1:0'}}\nlog: {{path: ./log}}\n")
+    (folder / "log").unlink(missing_ok=True)
+    p = subprocess.Popen([tarn_binary(), "run"], cwd=folder, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: (folder / "log").exists() and all(w in (folder / "log").read_text() for w in words), 20, what=f"{words}\n" + (folder / "log").read_text() if (folder / "log").exists() else "")
+    finally:
+        p.send_signal(signal.SIGINT)
+        assert p.wait(20) == 0
+    return (folder / "log").read_text()
+
+
+def test_two_hosts_that_are_down(tmp_path):
+    """libpq's lines, one a host, become one sentence, and Tarn says that it goes on trying."""
+    log = run_log(tmp_path, "{a: {postgres: 'postgresql://u@127.0.0.1:1,127.0.0.1:2/db'}}", "cannot connect", "tried again by itself")
+    line = next(text for text in log.splitlines() if "cannot connect" in text)
+    assert 'refused, connection to server at "127.0.0.1", port 2 failed: Connection refused; check' in line and "Is the server" not in line, line
