@@ -94,6 +94,16 @@ static struct relation *gone_relation(const char *ns, const char *label)
 	return rel;
 }
 
+/* lake_name: of the mirror, where there are none of the changelog. */
+static int leave_out(const struct apply *a, const char *lake_name, struct err *err)
+{
+	size_t n = strlen(lake_name) - (a->conf->mirror ? 0 : sizeof PIPE_CHANGES_SUFFIX - 1);
+	char table[300];
+
+	snprintf(table, sizeof table, "%s.%.*s", a->conf->from, (int)n, lake_name);
+	return apply_hold_left_out(a, table, err);
+}
+
 int apply_find_gone(struct apply *a, const struct pg_tables *found, struct relation ***out, size_t *n, struct err *err)
 {
 	struct catalog *catalog = a->lake->catalog;
@@ -110,9 +120,12 @@ int apply_find_gone(struct apply *a, const struct pg_tables *found, struct relat
 	for (size_t i = 0; !rc && i < names.n; i++) {
 		struct relation *rel;
 
-		if (!source_table_of(a, names.names[i], label, sizeof label) || is_at_source(found, label) ||
-		    !is_wanted(a, label))
+		if (!source_table_of(a, names.names[i], label, sizeof label) || is_at_source(found, label))
 			continue;
+		if (!is_wanted(a, label)) {
+			rc = leave_out(a, names.names[i], err);
+			continue;
+		}
 		rel = gone_relation(a->conf->from, label);
 		if (rel)
 			(*out)[(*n)++] = rel;

@@ -1,7 +1,7 @@
 /* src/pipeline/apply_held.c — which tables the pipeline's own position does not speak for.
  *
  * The pipeline's position K means: every transaction up to K is in the tables that ran all the while. A table that is
- * new, copied or stopped meanwhile is behind K, and after a restart must go by the position in its own commits alone.
+ * new, copied, stopped or left out of `tables:` meanwhile is behind K, and after a restart must go by the position in its own commits alone.
  * So, before K may move past it, a durable mark is left: <state>/held/<namespace>.<table>, with the LSN up to which
  * the table was complete when that began (0: its own commits alone say). It goes when the table has caught up and a
  * commit has stored a K that covers it. A mark too many costs reading some journal again; a mark too few would lose
@@ -15,30 +15,47 @@
 #include "base/mem.h"
 #include "pipeline/apply_int.h"
 
-static void mark_path(const struct apply *a, const struct pipe_table *t, char *out, size_t n)
+/* table: "bank.users" */
+static void mark_path(const struct apply *a, const char *table, char *out, size_t n)
 {
 	char part[512];
 
-	store_encode_part(str_of(t->mirror_name), part, sizeof part);
+	store_encode_part(str_of(table), part, sizeof part);
 	snprintf(out, n, "%.3000s/held/%s", a->config->state, part);
 }
 
-static int write_mark(struct apply *a, struct pipe_table *t, uint64_t complete, struct err *err)
+static int write_mark(const struct apply *a, const char *table, uint64_t complete, struct err *err)
 {
 	char path[4096], dir[4096], text[64], lsn[LSN_TEXT_MAX];
 	int rc;
 
 	snprintf(text, sizeof text, "lsn %s\n", lsn_text(complete, lsn));
 	snprintf(dir, sizeof dir, "%.3000s/held", a->config->state);
-	mark_path(a, t, path, sizeof path);
+	mark_path(a, table, path, sizeof path);
 	rc = env_mkdir_parents(dir, 0755);
 	if (rc >= 0)
 		rc = env_write_file_atomic(path, text, strlen(text), 0644);
-	if (rc < 0)
-		return err_set_errno(err, ERR_IO, -rc, "cannot write '%s'", path);
+	return rc < 0 ? err_set_errno(err, ERR_IO, -rc, "cannot write '%s'", path) : ERR_OK;
+}
+
+static int mark(struct apply *a, struct pipe_table *t, uint64_t complete, struct err *err)
+{
+	int rc = write_mark(a, t->mirror_name, complete, err);
+
+	if (rc)
+		return rc;
 	t->held = true;
 	t->held_lsn = complete;
 	return ERR_OK;
+}
+
+int apply_hold_left_out(const struct apply *a, const char *table, struct err *err)
+{
+	char path[4096];
+	struct env_stat st;
+
+	mark_path(a, table, path, sizeof path);
+	return env_stat(path, &st) >= 0 ? ERR_OK : write_mark(a, table, a->stored, err);
 }
 
 void apply_hold(struct apply *a, struct pipe_table *t)
@@ -49,7 +66,7 @@ void apply_hold(struct apply *a, struct pipe_table *t)
 
 	if (t->held)
 		return;
-	if (write_mark(a, t, complete, &err)) {
+	if (mark(a, t, complete, &err)) {
 		/* Without the mark K must not move; nothing else is at risk. */
 		log_warn("pipeline", "%s; the pipeline's position waits", err.text);
 		a->position_waits = true;
@@ -62,7 +79,7 @@ void apply_hold(struct apply *a, struct pipe_table *t)
 
 int apply_hold_copied(struct apply *a, struct pipe_table *t, struct err *err)
 {
-	return t->held && t->held_lsn == 0 ? ERR_OK : write_mark(a, t, 0, err);
+	return t->held && t->held_lsn == 0 ? ERR_OK : mark(a, t, 0, err);
 }
 
 void apply_retry_holds(struct apply *a)
@@ -111,7 +128,7 @@ void apply_load_holds(struct apply *a)
 	for (size_t i = 0; i < a->n_tables; i++) {
 		struct pipe_table *t = a->tables[i];
 
-		mark_path(a, t, path, sizeof path);
+		mark_path(a, t->mirror_name, path, sizeof path);
 		t->held = read_mark(path, &t->held_lsn);
 	}
 }
@@ -124,7 +141,7 @@ void apply_release_holds(struct apply *a, uint64_t stored_lsn)
 
 		if (!t->attached || !t->held || t->applied < stored_lsn)
 			continue;
-		mark_path(a, t, path, sizeof path);
+		mark_path(a, t->mirror_name, path, sizeof path);
 		if (env_unlink(path) == 0)
 			t->held = false;
 	}

@@ -85,6 +85,9 @@ void apply_load_holds(struct apply *a);
 void apply_retry_holds(struct apply *a); /* now and then, while position_waits */
 /* Before a copy is committed: from then on its own commits say where the table stands. The copier's. */
 int apply_hold_copied(struct apply *a, struct pipe_table *t, struct err *err) TARN_MUST_CHECK;
+/* One of the lake's ("bank.users") that `tables:` does not name now: when it is taken in again, it stands where it
+ * stands now. */
+int apply_hold_left_out(const struct apply *a, const char *table, struct err *err) TARN_MUST_CHECK;
 /* before the pipeline's position may pass a table that does not run */
 void apply_hold(struct apply *a, struct pipe_table *t);
 /* after stored_lsn was committed as the pipeline's position */

@@ -10,8 +10,6 @@
 #include "lake/merge.h"
 #include "pipeline/table_schema.h"
 
-#define CHANGES_SUFFIX "__changes"
-
 const char *table_state_name(enum table_state state)
 {
 	static const char *const names[] = { "opening", "new", "copying", "running", "stopped" };
@@ -29,9 +27,9 @@ int pipe_table_new(const struct pipe_context *ctx, struct relation *rel, struct 
 	t->rel = relation_ref(rel);
 	t->rel_id = rel->id;
 	snprintf(t->label, sizeof t->label, "%.70s.%.70s", rel->schema, rel->name);
-	table_schema_lake_name(rel, t->lake_name, sizeof t->lake_name - sizeof CHANGES_SUFFIX);
+	table_schema_lake_name(rel, t->lake_name, sizeof t->lake_name - sizeof PIPE_CHANGES_SUFFIX);
 	snprintf(t->mirror_name, sizeof t->mirror_name, "%s.%s", ctx->source, t->lake_name);
-	snprintf(t->changelog_name, sizeof t->changelog_name, "%s.%s" CHANGES_SUFFIX, ctx->source, t->lake_name);
+	snprintf(t->changelog_name, sizeof t->changelog_name, "%s.%s" PIPE_CHANGES_SUFFIX, ctx->source, t->lake_name);
 	*out = t;
 	return ERR_OK;
 }
@@ -156,7 +154,7 @@ static int open_one(struct pipe_table *t, bool changelog, struct lake_table **ta
 	char lake_name[160];
 	int rc;
 
-	snprintf(lake_name, sizeof lake_name, "%s%s", t->lake_name, changelog ? CHANGES_SUFFIX : "");
+	snprintf(lake_name, sizeof lake_name, "%s%s", t->lake_name, changelog ? PIPE_CHANGES_SUFFIX : "");
 	rc = lake->format->open(lake->catalog, lake->store, t->ctx->source, lake_name, &lake->keep, table, err);
 	if (rc == ERR_NOT_FOUND) {
 		rc = table_schema_create(lake, t->ctx->source, lake_name, t->rel, changelog, err);
@@ -182,7 +180,7 @@ static int open_or_replace(struct pipe_table *t, bool changelog, struct lake_tab
 		return rc;
 	}
 	log_warn("pipeline", "%s of %s is made anew: %s", changelog ? "changelog" : "mirror", t->label, err->text);
-	snprintf(name, sizeof name, "%s%s", t->lake_name, changelog ? CHANGES_SUFFIX : "");
+	snprintf(name, sizeof name, "%s%s", t->lake_name, changelog ? PIPE_CHANGES_SUFFIX : "");
 	rc = catalog->ops->table_drop(catalog, t->ctx->source, name, false, err);
 	return rc && rc != ERR_NOT_FOUND ? rc : open_one(t, changelog, table, err);
 }
@@ -320,7 +318,7 @@ static int drop_lake_tables(struct pipe_table *t, struct err *err)
 	pipe_table_close(t);
 	if (t->ctx->with_mirror)
 		rc = catalog->ops->table_drop(catalog, t->ctx->source, t->lake_name, false, err);
-	snprintf(name, sizeof name, "%s" CHANGES_SUFFIX, t->lake_name);
+	snprintf(name, sizeof name, "%s" PIPE_CHANGES_SUFFIX, t->lake_name);
 	if ((!rc || rc == ERR_NOT_FOUND) && t->ctx->with_changelog)
 		rc = catalog->ops->table_drop(catalog, t->ctx->source, name, false, err);
 	return rc == ERR_NOT_FOUND ? ERR_OK : rc;

@@ -21,6 +21,9 @@
 enum table_state { TABLE_OPENING, TABLE_NEW, TABLE_COPYING, TABLE_RUNNING, TABLE_STOPPED };
 const char *table_state_name(enum table_state state);
 
+/* A changelog is named after its mirror. */
+#define PIPE_CHANGES_SUFFIX "__changes"
+
 /* What every table of a pipeline shares. */
 struct pipe_context {
 	struct lake *lake;

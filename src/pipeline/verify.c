@@ -7,10 +7,9 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "pg/pg_copy.h"
+#include "pipeline/pipe_table.h"
 #include "pipeline/table_schema.h"
 #include "pipeline/verify_int.h"
-
-#define CHANGES_SUFFIX "__changes"
 
 /* Creating the slot waits for running transactions, without a limit of its own. */
 struct watchdog {
@@ -121,7 +120,7 @@ static int compare(struct verify_run *run, struct verify_table *t, struct verify
 
 	if (!rc)
 		rc = run->catalog->ops->table_load(run->catalog, run->source->name, t->lake_name, &t->mirror, err);
-	snprintf(changes, sizeof changes, "%s" CHANGES_SUFFIX, t->lake_name);
+	snprintf(changes, sizeof changes, "%s" PIPE_CHANGES_SUFFIX, t->lake_name);
 	if (!rc && run->changelog)
 		rc = run->catalog->ops->table_load(run->catalog, run->source->name, changes, &t->changes, err);
 	if (!rc)
