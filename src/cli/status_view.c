@@ -288,6 +288,16 @@ static void put_sentence(struct wbuf *out, const char *before, const char *text,
 	wbuf_free(&whole);
 }
 
+static void put_next_try(struct wbuf *out, const json_t *source, int64_t now_us)
+{
+	int64_t at = time_of(source, "next_try");
+
+	if (at > now_us)
+		wbuf_putf(out, "  Trying again in %lld s.\n", (long long)(at - now_us + 999999) / 1000000);
+	else if (at)
+		wbuf_putz(out, "  Trying again now.\n");
+}
+
 static void put_source(struct wbuf *out, const json_t *source, const json_t *before, int64_t now_us, int64_t before_us,
                        unsigned width)
 {
@@ -297,6 +307,7 @@ static void put_source(struct wbuf *out, const json_t *source, const json_t *bef
 	wbuf_putf(out, "Source %s: %s%s%s\n", json_get_str(source, "source", "?"), json_get_str(source, "state", "?"),
 	          *server ? ", " : "", server);
 	put_sentence(out, "", json_get_str(source, "reason", ""), width);
+	put_next_try(out, source, now_us);
 	put_sentence(out, "GAP: ", json_get_str(source, "gap", ""), width);
 	put_sentence(out, "Publishing waits: ", json_get_str(source, "waiting_because", ""), width);
 	if (lsn) {

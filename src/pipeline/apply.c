@@ -598,7 +598,7 @@ static void apply_main(void *arg)
 		if (!rc)
 			continue;
 		set_waiting(a, &err);
-		repeat_log(&a->failures, LOG_ERROR, a->conf->from, err.text);
+		repeat_log_retry(&a->failures, LOG_ERROR, a->conf->from, err.text, delay, RETRY_US_MAX);
 		if (env_mono_us() - started > 2 * RETRY_US_MAX) {
 			delay = RETRY_US_MIN;
 			repeat_clear(&a->failures);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "base/err.h"
 
 #define AGAIN_US 600000000
 
@@ -45,6 +46,18 @@ void repeat_log(struct repeat *r, enum log_level level, const char *subject, con
 	memcpy(r->text, start, sizeof start);
 	r->times = 0;
 	r->said_us = now;
+}
+
+static unsigned whole_seconds(int64_t us) { return us < 1000000 ? 1 : (unsigned)((us + 500000) / 1000000); }
+
+void repeat_log_retry(struct repeat *r, enum log_level level, const char *subject, const char *text, int64_t delay_us,
+                      int64_t delay_us_max)
+{
+	char whole[ERR_TEXT_MAX + 80];
+
+	snprintf(whole, sizeof whole, "%.*s; trying again in %u s, later every %u s", ERR_TEXT_MAX, text,
+	         whole_seconds(delay_us), whole_seconds(delay_us_max));
+	repeat_log(r, level, subject, whole);
 }
 
 void repeat_clear(struct repeat *r) { *r = (struct repeat){ 0 }; }

@@ -17,6 +17,9 @@ struct repeat {
 /* Logs "<subject>: <text>" (subject may be NULL) under "pipeline" when it is new or it is time, with ", N times" when
  * it came meanwhile; otherwise counts. */
 void repeat_log(struct repeat *repeat, enum log_level level, const char *subject, const char *text);
+/* The same for what will be tried again: "<subject>: <text>; trying again in 2 s, later every 30 s". */
+void repeat_log_retry(struct repeat *repeat, enum log_level level, const char *subject, const char *text,
+                      int64_t delay_us, int64_t delay_us_max);
 void repeat_clear(struct repeat *repeat); /* it went well: the next failure is news */
 
 #endif

@@ -29,8 +29,18 @@ void source_set_state(struct source *s, enum source_state state, const struct er
 {
 	monitor_lock(&s->lock);
 	s->view.state = state;
+	s->view.next_try_us = 0;
 	snprintf(s->view.reason, sizeof s->view.reason, "%s", why ? why->text : "");
 	monitor_unlock(&s->lock);
+}
+
+void source_retry_later(struct source *s, enum source_state state, const struct err *why, int64_t us)
+{
+	source_set_state(s, state, why);
+	monitor_lock(&s->lock);
+	s->view.next_try_us = env_wall_us() + us;
+	monitor_unlock(&s->lock);
+	source_pause(s, us);
 }
 
 void source_pause(struct source *s, int64_t us)

@@ -21,6 +21,7 @@ const char *source_state_name(enum source_state state);
 struct source_view {
 	enum source_state state;
 	char reason[ERR_TEXT_MAX]; /* last error while not streaming */
+	int64_t next_try_us;       /* wall time of the next attempt; 0: none is waited for */
 	char label[256];           /* "tarn@localhost:5432/bank" */
 	struct position_view position;
 	uint64_t transactions, changes, journal_bytes;

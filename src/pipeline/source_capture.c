@@ -365,9 +365,9 @@ void source_capture_main(void *arg)
 			delay = RETRY_US_MIN;
 			repeat_clear(&failures);
 		}
-		source_set_state(s, err_class_of(rc) == ERR_CLASS_TRANSIENT ? SOURCE_CONNECTING : SOURCE_STOPPED, &err);
-		repeat_log(&failures, LOG_WARN, s->conf->name, err.text);
-		source_pause(s, delay);
+		repeat_log_retry(&failures, LOG_WARN, s->conf->name, err.text, delay, RETRY_US_MAX);
+		source_retry_later(s, err_class_of(rc) == ERR_CLASS_TRANSIENT ? SOURCE_CONNECTING : SOURCE_STOPPED,
+		                   &err, delay);
 		delay = delay * 2 > RETRY_US_MAX ? RETRY_US_MAX : delay * 2;
 	}
 }

@@ -50,6 +50,8 @@ int source_check_identity(struct source *s, struct err *err) TARN_MUST_CHECK;
 int source_connect_replication(struct source *s, struct pg_conn **out, struct err *err) TARN_MUST_CHECK;
 bool source_stopping(struct source *s);
 void source_set_state(struct source *s, enum source_state state, const struct err *why); /* why NULL: no reason */
+/* The state, and when it ends: then sleeps. */
+void source_retry_later(struct source *s, enum source_state state, const struct err *why, int64_t us);
 /* Sleeps, but not past a stop. */
 void source_pause(struct source *s, int64_t us);
 

@@ -27,6 +27,13 @@ static int64_t lag_us(const struct source_view *v)
 	return oldest && now > oldest ? now - oldest : 0;
 }
 
+int source_set_next_try(json_t *out, int64_t wall_us)
+{
+	char time[TIME_TEXT_MAX];
+
+	return wall_us ? json_set_str(out, "next_try", str_of(time_text_ms(wall_us, time))) : 0;
+}
+
 int source_status(struct source *source, bool to_lake, json_t *out)
 {
 	struct source_view v;
@@ -52,6 +59,7 @@ int source_status(struct source *source, bool to_lake, json_t *out)
 	      json_set_int(out, "lag_us", to_lake ? lag_us(&v) : 0) |
 	      json_set_int(out, "slot_retained_bytes", (int64_t)v.slot_retained_bytes) |
 	      json_set_str(out, "slot_wal_status", str_of(v.slot_wal_status));
+	rc |= source_set_next_try(out, v.next_try_us);
 	if (v.slot_safe_bytes > 0)
 		rc |= json_set_int(out, "slot_safe_bytes", v.slot_safe_bytes);
 	if (v.last_commit_ts_us)

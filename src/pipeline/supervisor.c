@@ -21,7 +21,8 @@ struct unit { /* a source and its pipeline */
 	struct thread *thread;
 	struct source *source; /* under lock: NULL while it cannot be opened */
 	struct apply *apply;
-	struct err last; /* why it is not open */
+	struct err last;     /* why it is not open */
+	int64_t next_try_us; /* when it is tried again, wall time */
 };
 
 struct supervisor {
@@ -133,11 +134,13 @@ static bool watch(struct unit *u)
 	return false;
 }
 
-static bool wait_retry(struct supervisor *s, int64_t us)
+static bool wait_retry(struct unit *u, int64_t us)
 {
+	struct supervisor *s = u->supervisor;
 	bool stopping;
 
 	monitor_lock(&s->lock);
+	u->next_try_us = env_wall_us() + us;
 	if (!s->stopping)
 		monitor_wait(&s->lock, us);
 	stopping = s->stopping;
@@ -150,26 +153,15 @@ static void publish_unit(struct unit *u, struct source *source, struct apply *ap
 	monitor_lock(&u->supervisor->lock);
 	u->source = source;
 	u->apply = apply;
-	if (why)
-		u->last = *why;
+	u->last = why ? *why : (struct err){ 0 };
 	monitor_unlock(&u->supervisor->lock);
-}
-
-/* Said with the error: whoever mends the source need not start tarn run again. */
-static void log_failure(struct repeat *failures, const struct err *err)
-{
-	char text[ERR_TEXT_MAX + 64];
-
-	snprintf(text, sizeof text, "%s (tried again by itself, at least every %d s)", err->text,
-	         RETRY_US_MAX / 1000000);
-	repeat_log(failures, LOG_ERROR, NULL, text);
 }
 
 static void unit_main(void *arg)
 {
 	struct unit *u = arg;
 	struct repeat failures = { 0 };
-	int64_t delay = RETRY_US_MIN;
+	int64_t delay = RETRY_US_MIN, wait_us;
 	bool again;
 
 	do {
@@ -185,7 +177,7 @@ static void unit_main(void *arg)
 			unit_close(source, apply);
 			if (!again)
 				return;
-			delay = RETRY_US_MIN;
+			delay = wait_us = RETRY_US_MIN;
 			repeat_clear(&failures);
 			continue;
 		}
@@ -198,9 +190,10 @@ static void unit_main(void *arg)
 			set_fatal(u->supervisor, &err);
 			return;
 		}
-		log_failure(&failures, &err);
+		repeat_log_retry(&failures, LOG_ERROR, NULL, err.text, delay, RETRY_US_MAX);
+		wait_us = delay;
 		delay = delay * 2 > RETRY_US_MAX ? RETRY_US_MAX : delay * 2;
-	} while (wait_retry(u->supervisor, delay));
+	} while (wait_retry(u, wait_us));
 }
 
 int supervisor_start(struct supervisor *s, struct err *err)
@@ -239,11 +232,16 @@ bool supervisor_fatal(struct supervisor *s, struct err *why)
 
 static int unit_json(struct unit *u, json_t *o)
 {
+	/* what only time mends is connecting; what somebody has to mend is stopped, and tried again all the same */
+	bool stopped = u->last.code && err_class_of(u->last.code) != ERR_CLASS_TRANSIENT;
 	int rc = json_set_str(o, "source", str_of(u->conf->name));
 
 	if (!u->source)
-		return rc | json_set_str(o, "state", str_of(u->last.code ? "stopped" : "connecting")) |
-		       json_set_str(o, "reason", str_of(u->last.text)) | json_object_set_new(o, "tables", json_array());
+		return rc |
+		       json_set_str(o, "state",
+		                    str_of(source_state_name(stopped ? SOURCE_STOPPED : SOURCE_CONNECTING))) |
+		       json_set_str(o, "reason", str_of(u->last.text)) | source_set_next_try(o, u->next_try_us) |
+		       json_object_set_new(o, "tables", json_array());
 	rc |= source_status(u->source, u->apply != NULL, o);
 	return u->apply ? rc | apply_status(u->apply, o) : rc;
 }

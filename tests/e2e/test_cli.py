@@ -192,6 +192,6 @@ def run_log(folder, sources, *words):
 
 def test_two_hosts_that_are_down(tmp_path):
     """libpq's lines, one a host, become one sentence, and Tarn says that it goes on trying."""
-    log = run_log(tmp_path, "{a: {postgres: 'postgresql://u@127.0.0.1:1,127.0.0.1:2/db'}}", "cannot connect", "tried again by itself")
+    log = run_log(tmp_path, "{a: {postgres: 'postgresql://u@127.0.0.1:1,127.0.0.1:2/db'}}", "cannot connect", "trying again in 1 s")
     line = next(text for text in log.splitlines() if "cannot connect" in text)
     assert 'refused, connection to server at "127.0.0.1", port 2 failed: Connection refused; check' in line and "Is the server" not in line, line

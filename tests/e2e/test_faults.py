@@ -1,6 +1,7 @@
 # tests/e2e/test_faults.py — the world goes wrong: server, slot, state, disk, size. Nothing is lost in silence, and what can go on does.
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -114,12 +115,45 @@ def test_source_down_at_start_comes_later(own):
     server.stop()
     tarn.start()
     wait_for(lambda: tarn.source()["reason"], what="a reason is shown")
-    assert str(server.port) in tarn.source()["reason"] and tarn.source()["state"] == "stopped"
+    source = tarn.source()
+    assert str(server.port) in source["reason"] and source["state"] == "connecting" and "next_try" in source
+    assert re.search(r"refused; check that .*; trying again in 1 s, later every 30 s$", tarn.log_text(), re.M), tarn.log_text()
+    text = tarn.command("status").stdout
+    assert re.search(r"^Source src: connecting$", text, re.M) and re.search(r"^  Trying again (in \d+ s|now)\.$", text, re.M), text
     time.sleep(4)
     assert tarn.log_text().count("refused") <= 2, tarn.log_text()
     server.start()
     tarn.wait_running("acc")
     tarn.check_equal(database, ["acc"])
+
+
+def test_source_goes_away_and_comes_back(own):
+    server, database, tarn = own
+    fill(database, 50)
+    tarn.start().wait_running("acc")
+    server.stop()
+    wait_for(lambda: "refused" in tarn.source()["reason"], what="a reason is shown")
+    source = tarn.source()
+    assert source["state"] == "connecting" and "next_try" in source
+    assert re.search(r"warn .* src: .*; trying again in \d+ s, later every 30 s$", tarn.log_text(), re.M), tarn.log_text()
+    server.start()
+    wait_for(lambda: tarn.source()["state"] == "streaming", 40, what="it streams again")
+    assert tarn.source()["reason"] == "" and "next_try" not in tarn.source()
+
+
+def test_publication_dropped(own):
+    """Both who looks at the source and who looks at its tables learn what is missing and what to do."""
+    server, database, tarn = own
+    fill(database, 50)
+    tarn.start().wait_running("acc")
+    database.sql("DROP PUBLICATION tarn_src")
+    database.sql("UPDATE acc SET balance = 1 WHERE id = 1")
+    text = wait_stopped(tarn)
+    assert 'publication "tarn_src"' in text and "tarn table recopy src.acc" in text
+    source = tarn.source()
+    assert source["state"] == "stopped" and 'publication "tarn_src" does not exist' in source["reason"] and "next_try" in source
+    lines = [line for line in tarn.log_text().splitlines() if "does not exist" in line]
+    assert len(lines) == 1 and lines[0].endswith("; trying again in 1 s, later every 30 s"), lines
 
 
 def test_short_sender_timeout_with_a_slow_apply(own):

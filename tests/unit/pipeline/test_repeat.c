@@ -94,11 +94,24 @@ static void another_text_is_news(void **state)
 	assert_int_equal(lines_with("refused"), 4);
 }
 
+static void retries_say_when(void **state)
+{
+	struct repeat repeat = { 0 };
+
+	(void)state;
+	now_us += 20000000;
+	for (int64_t delay = 500000; delay < 30000000; delay *= 2)
+		repeat_log_retry(&repeat, LOG_WARN, "src", "no route to host; look at the firewall", delay, 30000000);
+	assert_int_equal(lines_with("src: no route to host; look at the firewall; trying again in 1 s, later every 30 s\n"), 1);
+	assert_int_equal(lines_with("no route"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(said_once_in_ten_minutes, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_text_is_news, setup, teardown),
+		cmocka_unit_test_setup_teardown(retries_say_when, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
