@@ -28,6 +28,8 @@ struct session {
 	bool empty;                     /* no change came in it yet */
 	bool skipping;                  /* the journal has this transaction */
 	uint64_t last_commit_lsn;       /* newest in the journal, synced or not */
+	uint64_t known_lsn;             /* all that ends at or before this was taken in earlier sessions */
+	bool repeats_last;              /* the server has to begin with the newest transaction in the journal */
 	uint64_t transactions, changes; /* since the last publication of counters */
 	int64_t unsynced_since_us;      /* 0: nothing */
 	int64_t unsynced_oldest_us;     /* commit time of the oldest transaction not synced, whole or not; 0: none */
@@ -76,6 +78,8 @@ static int on_begin(struct session *x, const struct pgoutput_msg *msg, struct er
 	x->in_tx = x->empty = true;
 	x->head = msg->head;
 	x->skipping = msg->head.commit_lsn <= x->last_commit_lsn;
+	if (msg->head.commit_lsn == x->last_commit_lsn)
+		x->repeats_last = false;
 	if (x->skipping)
 		return ERR_OK;
 	if (!x->unsynced_oldest_us)
@@ -97,11 +101,27 @@ static int put_change(struct session *x, const struct change *change, struct err
 	return rc;
 }
 
+/* A server that was set back to before what was taken from it, and has grown past that since, looks like itself: same
+ * cluster, same timeline, a slot that stands lower, as after a crash. So streaming begins at the newest transaction in
+ * the journal. A slot that was not told of it sends it again; and none sends a new one at a place that was passed. */
+static int check_history(struct session *x, struct err *err)
+{
+	if (!x->repeats_last && x->head.commit_lsn >= x->known_lsn)
+		return ERR_OK;
+	return source_other_history(x->s, x->head.commit_lsn, x->repeats_last ? x->last_commit_lsn : x->known_lsn, err);
+}
+
 static int on_change(struct session *x, const struct pgoutput_msg *msg, struct err *err)
 {
+	int rc;
+
 	if (!x->in_tx)
 		return err_set(err, ERR_PROTOCOL, "the server sent a change outside a transaction");
-	return x->skipping ? ERR_OK : put_change(x, &msg->change, err);
+	if (x->skipping)
+		return ERR_OK;
+	if (x->empty && (rc = check_history(x, err)))
+		return rc;
+	return put_change(x, &msg->change, err);
 }
 
 static int on_truncate(struct session *x, const struct pgoutput_msg *msg, struct err *err)
@@ -110,6 +130,8 @@ static int on_truncate(struct session *x, const struct pgoutput_msg *msg, struct
 
 	if (!x->in_tx)
 		return err_set(err, ERR_PROTOCOL, "the server sent a truncate outside a transaction");
+	if (!x->skipping && x->empty)
+		rc = check_history(x, err);
 	for (size_t i = 0; !rc && !x->skipping && i < msg->n_truncated; i++)
 		rc = put_change(x, &(struct change){ .op = OP_TRUNCATE, .rel = msg->truncated[i] }, err);
 	return rc;
@@ -276,15 +298,17 @@ static int open_session(struct session *x, struct err *err)
 		.conn = s->conn_opts,
 		.slot = s->conf->slot,
 		.publication = s->conf->publication,
-		.start_lsn = position_known(s->position),
 		.binary = s->binary,
 	};
-
-	int rc = source_check_identity(s, err);
+	uint64_t confirmed_lsn = 0;
+	int rc = source_check_identity(s, &confirmed_lsn, err);
 
 	if (rc)
 		return rc;
+	x->known_lsn = position_known(s->position);
 	x->last_commit_lsn = journal_durable(s->journal).commit_lsn;
+	x->repeats_last = x->last_commit_lsn > 0 && confirmed_lsn > 0 && confirmed_lsn <= x->last_commit_lsn;
+	opts.start_lsn = x->last_commit_lsn ? x->last_commit_lsn : x->known_lsn;
 	x->describer = pg_describer_open(&s->conn_opts, err);
 	if (!x->describer)
 		return err->code;

@@ -41,12 +41,15 @@ struct source {
 
 void source_capture_main(void *source); /* source_capture.c */
 void source_monitor_main(void *source); /* source_monitor.c */
-/* source_identity.c: is the server, and is the slot, still what we stopped at? ERR_IDENTITY or ERR_GAP when not: the
- * source has to be opened again. */
+/* source_identity.c */
 /* Has the server still what was taken from it? Asked for a position it has not reached, it would skip in silence all it
  * writes until then. */
 int source_check_wal(struct source *s, uint64_t wal_lsn, struct err *err) TARN_MUST_CHECK;
-int source_check_identity(struct source *s, struct err *err) TARN_MUST_CHECK;
+/* Is the server, and is the slot, still what we stopped at? ERR_IDENTITY or ERR_GAP when not: the source has to be
+ * opened again. confirmed_lsn: what the slot says it was told. */
+int source_check_identity(struct source *s, uint64_t *confirmed_lsn, struct err *err) TARN_MUST_CHECK;
+/* The error for a server that was set back and has grown past what was taken from it. */
+int source_other_history(const struct source *s, uint64_t commit_lsn, uint64_t taken_lsn, struct err *err);
 int source_connect_replication(struct source *s, struct pg_conn **out, struct err *err) TARN_MUST_CHECK;
 bool source_stopping(struct source *s);
 void source_set_state(struct source *s, enum source_state state, const struct err *why); /* why NULL: no reason */

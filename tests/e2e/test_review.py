@@ -353,3 +353,63 @@ def test_tables_added_later_and_damaged_marks(two):
         tarn.stop()
     marks.write_text(good)
     tarn.start().wait_running("a", "b", "c")
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_server_set_back_and_grown_past_it(own_pg, new_tarn, quiet):
+    """As a server set back, but it has written so much since that its log ends behind what was taken from it before."""
+    database = own_pg.create_database("old")
+    tarn = new_tarn({"src": database.uri})
+    database.sql("CREATE SCHEMA far; CREATE TABLE far.away (t text)")
+    database.sql("CREATE TABLE a (id int PRIMARY KEY, v int)")
+    database.sql("INSERT INTO a SELECT g, 0 FROM generate_series(1, 10) g")
+    tarn.start().wait_running("a")
+    database.sql("INSERT INTO a VALUES (20, 20)")
+    tarn.wait_caught_up(database)
+    tarn.stop()
+    own_pg.stop()
+    copy = f"{own_pg.home}/copy"
+    subprocess.run([*own_pg.as_user, "cp", "-a", str(own_pg.data), copy], check=True)
+    own_pg.start()
+    tarn.start().wait_running("a")
+    # log of other tables alone; with `quiet` nothing else, so that only idle positions were confirmed
+    database.sql("INSERT INTO far.away SELECT repeat('x', 1000) FROM generate_series(1, 3000)")
+    if not quiet:
+        database.sql("INSERT INTO a VALUES (30, 30)")
+    tarn.wait_caught_up(database)
+    time.sleep(6)  # an idle position is stored every five seconds
+    database.sql("SELECT pg_logical_emit_message(true, 'test', '')")
+    tarn.wait_caught_up(database)
+    tarn.stop()
+    taken = database.sql("SELECT pg_current_wal_lsn()")[0][0]
+    own_pg.stop()
+    subprocess.run([*own_pg.as_user, "rm", "-rf", str(own_pg.data)], check=True)
+    subprocess.run([*own_pg.as_user, "mv", copy, str(own_pg.data)], check=True)
+    own_pg.start()
+    database.sql("INSERT INTO a VALUES (50, 50)")  # at a place that was passed
+    while not database.sql("SELECT pg_current_wal_lsn() > %s::pg_lsn", taken)[0][0]:
+        database.sql("INSERT INTO far.away SELECT repeat('x', 1000) FROM generate_series(1, 1000)")
+    database.sql("INSERT INTO a VALUES (51, 51)")
+    tarn.start()
+    wait_for(lambda: "restored to an older state" in tarn.source().get("reason", ""), 20, what="the source stops, saying why\n" + tarn.log_text()[-3000:])
+    assert tarn.source()["state"] == "stopped" and "tarn table recopy src" in tarn.source()["reason"]
+    assert 51 not in {r["id"] for r in tarn.rows("a")}
+
+
+def test_server_that_crashed_is_no_other_server(own_pg, new_tarn):
+    """A crash makes the slot forget what it was told last: the same transactions come again, and nothing is said."""
+    database = own_pg.create_database("old")
+    tarn = new_tarn({"src": database.uri})
+    database.sql("CREATE TABLE a (id int PRIMARY KEY, v int)")
+    tarn.start().wait_running("a")
+    for n in range(3):
+        database.sql("INSERT INTO a SELECT g, 0 FROM generate_series(%s::int, %s::int) g", n * 100 + 1, n * 100 + 90)
+        tarn.wait_caught_up(database)
+        wait_for(lambda: database.sql("SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE slot_name = 'tarn_src'", tarn.source()["lsn"]["journaled"])[0][0], what="it is confirmed")
+        own_pg.stop("immediate")
+        own_pg.start()
+        database.sql("INSERT INTO a VALUES (%s, 1)", n * 100 + 91)
+        wait_for(lambda: tarn.source()["state"] == "streaming", 40, what="it streams again")
+        tarn.wait_caught_up(database)
+        tarn.check_equal(database, ["a"])
+    assert "restored" not in tarn.log_text()
