@@ -112,19 +112,6 @@ static int take_epoch(struct apply *a, struct err *err)
 	return a->lake->catalog->ops->commit(a->lake->catalog, NULL, 0, &position, &result, err);
 }
 
-static int column_filled(void *asker, const struct relation *rel, const char *column, bool *filled, struct err *err)
-{
-	struct apply *a = asker;
-	struct pg_conn *conn;
-	int rc = source_connect(a->source, &conn, err);
-
-	if (rc)
-		return rc;
-	rc = pg_column_filled(conn, rel->id, column, filled, err);
-	pg_conn_close(conn);
-	return rc;
-}
-
 int apply_open(const struct config *config, const struct config_pipeline *conf, struct source *source,
                struct lake *lake, struct apply **out, struct err *err)
 {
@@ -140,7 +127,7 @@ int apply_open(const struct config *config, const struct config_pipeline *conf, 
 	a->source = source;
 	a->lake = lake;
 	orphans_init(&a->orphans); /* before anything is written */
-	a->ctx = (struct pipe_context){ .column_filled = column_filled,
+	a->ctx = (struct pipe_context){ .column_filled = apply_column_filled,
 		                        .asker = a,
 		                        .lake = lake,
 		                        .source = conf->from,
@@ -344,6 +331,8 @@ static int on_change(struct apply *a, const struct tx_head *head, const struct c
 			a->oldest_pending_us = env_mono_us();
 		return ERR_OK;
 	}
+	if (apply_set_aside(a, t, &why))
+		return ERR_OK;
 	if (apply_is_tables_own(rc)) {
 		char place[256];
 
@@ -484,6 +473,7 @@ static int housekeeping(struct apply *a, struct err *err)
 
 	apply_settle(a);
 	note_nothing_pending(a);
+	apply_take_back(a);
 	rc = attach_copied(a, err);
 	apply_refresh_views(a, false);
 	if (!rc && now - a->recopy_us > RECOPY_EVERY_US) {

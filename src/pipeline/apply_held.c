@@ -91,14 +91,16 @@ void apply_retry_holds(struct apply *a)
 	for (size_t i = 0; i < a->n_tables; i++) {
 		struct pipe_table *t = a->tables[i];
 		enum table_state state;
+		bool aside;
 
 		monitor_lock(&a->lock);
 		state = t->state;
 		monitor_unlock(&a->lock);
-		if (state == TABLE_STOPPED)
+		aside = state == TABLE_STOPPED || (state == TABLE_RUNNING && !t->attached);
+		if (aside)
 			apply_hold(a, t);
 		/* a copy leaves the mark itself, before its commit */
-		waits = waits || (state == TABLE_STOPPED && !t->held) || state == TABLE_NEW || state == TABLE_COPYING;
+		waits = waits || (aside && !t->held) || state == TABLE_NEW || state == TABLE_COPYING;
 	}
 	a->position_waits = waits;
 }

@@ -43,7 +43,7 @@ struct apply {
 	uint64_t publishes;
 	int64_t last_publish_us; /* duration */
 	bool copying;            /* the copier works: the journal is not trimmed */
-	bool attach;             /* the copier finished a table: the apply thread opens it */
+	bool attach;             /* a table is RUNNING and not open: the apply thread opens it */
 
 	struct orphans orphans; /* the copier's */
 
@@ -62,6 +62,9 @@ struct apply {
 	size_t compact_next; /* table to look at first */
 	struct seen seen[APPLY_SEEN];
 	bool position_waits; /* a table could not be marked as held */
+	bool unanswered;     /* the source could not be asked what the change at hand needs */
+	bool aside;          /* tables wait for the source: apply_ask.c */
+	int64_t aside_us;
 	struct repeat failures;
 };
 
@@ -105,6 +108,12 @@ int apply_check_outside(struct apply *a, struct pipe_table *t, struct err *err) 
 int apply_stop_gone(struct apply *a, struct err *err) TARN_MUST_CHECK;
 /* A change of a table that is none of ours: made anew under the name of one of ours? That one is stopped. */
 void apply_look_at_other(struct apply *a, const struct relation *rel);
+/* apply_ask.c: pipe_context.column_filled. */
+int apply_column_filled(void *asker, const struct relation *rel, const char *column, bool *filled,
+                        struct err *err) TARN_MUST_CHECK;
+/* A change of t could not be applied: false when that was not for want of an answer. */
+bool apply_set_aside(struct apply *a, struct pipe_table *t, const struct err *why);
+void apply_take_back(struct apply *a); /* tables set aside, when the source is there again */
 /* apply_recopy.c: requests left by `tarn table recopy` */
 void apply_take_recopies(struct apply *a);
 void apply_recopy_done(struct apply *a, struct pipe_table *table);

@@ -58,6 +58,14 @@ int source_connect(struct source *s, struct pg_conn **out, struct err *err)
 	return pg_conn_open(out, &s->conn_opts, err);
 }
 
+int source_connect_within(struct source *s, int seconds, struct pg_conn **out, struct err *err)
+{
+	struct pg_conn_opts opts = s->conn_opts;
+
+	opts.connect_timeout_s = seconds;
+	return pg_conn_open(out, &opts, err);
+}
+
 int source_connect_replication(struct source *s, struct pg_conn **out, struct err *err)
 {
 	struct pg_conn_opts opts = s->conn_opts;

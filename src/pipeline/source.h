@@ -68,6 +68,8 @@ int source_export_begin(struct source *source, struct source_export *out, struct
 void source_export_end(struct source *source, struct source_export *out);
 /* A plain connection to the source; the caller closes it. */
 int source_connect(struct source *source, struct pg_conn **out, struct err *err) TARN_MUST_CHECK;
+/* The same, with a time limit of the caller's for the connection to stand. */
+int source_connect_within(struct source *source, int seconds, struct pg_conn **out, struct err *err) TARN_MUST_CHECK;
 /* Where the server's write-ahead log ended when the source was opened. */
 uint64_t source_wal_at_open(const struct source *source);
 /* Known to have been confirmed further than we ever did: changes are missing (ERR_GAP text), else NULL. Decided at

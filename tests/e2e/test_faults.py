@@ -11,7 +11,7 @@ import time
 import psycopg
 import pytest
 
-from support import drop_slot, pg_bin, wait_for
+from support import drop_slot, lsn, pg_bin, wait_for
 
 ACC = "CREATE TABLE acc (id bigint PRIMARY KEY, owner text, balance bigint, note text)"
 
@@ -519,3 +519,31 @@ def test_fifty_tables(tarn, database):
                     con.execute(f"UPDATE {name} SET v = v || %s WHERE id %% 2 = 0", (str(round_),))
     tarn.wait_caught_up(database)
     tarn.check_equal(database, names)
+
+
+def test_column_added_and_the_source_goes_away(own):
+    """What rows had in a new column only the source knows: the table waits for it, the others do not."""
+    server, database, tarn = own
+    fill(database, 50)
+    fill(database, 50, table="other")
+    tarn.start(env={"TARN_FAILPOINTS": "apply.publish.flushed=delay:4000@1"}).wait_running("acc", "other")
+    database.sql("INSERT INTO other VALUES (1000, 'first', 0, '')")  # its publish takes a while
+    time.sleep(0.5)
+    database.sql("ALTER TABLE acc ADD COLUMN extra int")
+    database.sql("INSERT INTO acc VALUES (1001, 'o', 0, '', 7)")
+    database.sql("INSERT INTO other VALUES (1001, 'second', 0, '')")
+    goal = lsn(database.sql("SELECT pg_current_wal_lsn()")[0][0])
+    wait_for(lambda: lsn(tarn.source()["lsn"]["journaled"]) >= goal - 64 or tarn.source()["transactions"] >= 3, 10, what="all is in the journal")
+    server.stop("immediate")
+    assert len(tarn.rows("other")) <= 51, "the test is worth nothing: it was applied before the source went away"
+    wait_for(lambda: len(tarn.rows("other")) == 52, 20, what="the other table goes on\n" + tarn.log_text()[-2000:])
+    assert tarn.table("acc")["state"] == "opening" and tarn.source()["waiting_because"] == ""
+    assert "table src.acc waits for an answer of its source" in tarn.log_text()
+    server.start()
+    tarn.wait_running("acc", seconds=60)
+    database.sql("INSERT INTO acc VALUES (1002, 'o', 0, '', 8)")
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, ["acc", "other"])
+    tarn.stop()
+    tarn.start().wait_running("acc", "other")
+    tarn.check_equal(database, ["acc", "other"])
