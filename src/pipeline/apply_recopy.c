@@ -14,19 +14,25 @@ static void request_path(const struct apply *a, const struct pipe_table *t, char
 	snprintf(out, n, "%.3000s/recopy/%s", a->config->state, part);
 }
 
+/* The copier takes what is NEW into the run it is at, under that run's snapshot. A table that has published since the
+ * snapshot was made would go back to it, and its changelog have the changes between twice: it waits for the next run. */
+static bool may_take(struct apply *a, const struct pipe_table *t)
+{
+	bool may;
+
+	monitor_lock(&a->lock);
+	may = t->state == TABLE_OPENING || (!a->copying && t->state != TABLE_NEW && t->state != TABLE_COPYING);
+	monitor_unlock(&a->lock);
+	return may;
+}
+
 static void take(struct apply *a, struct pipe_table *t)
 {
 	char path[4096];
 	struct env_stat st;
-	bool copying;
 
 	request_path(a, t, path, sizeof path);
-	if (env_stat(path, &st) < 0)
-		return;
-	monitor_lock(&a->lock);
-	copying = t->state == TABLE_NEW || t->state == TABLE_COPYING;
-	monitor_unlock(&a->lock);
-	if (copying)
+	if (env_stat(path, &st) < 0 || !may_take(a, t))
 		return;
 	apply_hold(a, t);
 	monitor_lock(&a->lock);
