@@ -12,7 +12,8 @@ int cli_password(const struct command_args *args, const char **out, struct err *
 
 	*out = name ? getenv(name) : NULL;
 	if (name && !*out)
-		return err_set(err, ERR_USAGE, "--password-env names the environment variable %s, which is not set",
+		return err_set(err, ERR_USAGE,
+		               "--password-env names the environment variable %s, which is not set; export it first",
 		               name);
 	return ERR_OK;
 }
@@ -33,7 +34,8 @@ int cli_source_conn(const struct command_args *args, const char *word, struct pg
 		return rc;
 	source = word ? config_find_source(*config, word) : (*config)->n_sources == 1 ? &(*config)->sources[0] : NULL;
 	if (!source && word)
-		return err_set(err, ERR_USAGE, "the configuration has no source '%s'", word);
+		return err_set(err, ERR_USAGE, "the configuration has no source '%s'; 'tarn config show' lists them",
+		               word);
 	if (!source)
 		return err_set(err, ERR_USAGE, "which database? Give --postgres postgresql://USER@HOST:PORT/DATABASE%s",
 		               (*config)->n_sources ? " (the configuration has several sources)" : "");

@@ -53,7 +53,8 @@ static void on_finding(void *arg, const char *subject, const struct pg_finding *
 static int check_all(struct checks *c, const struct config *config, const char *only, struct err *err)
 {
 	if (only && !config_find_source(config, only))
-		return err_set(err, ERR_NOT_FOUND, "the configuration has no source '%s'", only);
+		return err_set(err, ERR_NOT_FOUND,
+		               "the configuration has no source '%s'; 'tarn config show' lists them", only);
 	for (size_t i = 0; i < config->n_sources; i++) {
 		if (only && strcmp(config->sources[i].name, only) != 0)
 			continue;

@@ -192,7 +192,7 @@ static int write_file(const struct init *in, const struct config_source *source,
 			rc = err_set(err, ERR_EXISTS,
 			             "%s exists already; --force overwrites it, --output writes another", in->output);
 		else if (fd < 0)
-			rc = err_set_errno(err, ERR_IO, -fd, "cannot make %s", in->output);
+			rc = err_set_errno(err, ERR_IO, -fd, "--output: %s cannot be made", in->output);
 		else
 			env_close(fd);
 	}

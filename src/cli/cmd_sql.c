@@ -52,7 +52,7 @@ static int find_text(const struct command_args *args, char **out, struct err *er
 	}
 	if (file && strcmp(file, "-") != 0) {
 		int rc = env_read_file(file, SCRIPT_BYTES_MAX, out, &n);
-		return rc < 0 ? err_set_errno(err, ERR_IO, -rc, "%s", file) : ERR_OK;
+		return rc < 0 ? err_set_errno(err, ERR_IO, -rc, "--file: %s cannot be read", file) : ERR_OK;
 	}
 	return file || !isatty(0) ? read_stdin(out, err) : ERR_OK;
 }
@@ -115,7 +115,7 @@ static int to_text(struct sql_shell *shell, const char *text, const char *out, s
 	if (out) {
 		shell->out_fd = env_open(out, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 		if (shell->out_fd < 0)
-			return err_set_errno(err, ERR_IO, -shell->out_fd, "%s", out);
+			return err_set_errno(err, ERR_IO, -shell->out_fd, "--output: %s cannot be written", out);
 	}
 	shell->width = terminal_width(shell->out_fd);
 	rc = text ? sql_shell_script(shell, text, err) : sql_shell_interactive(shell, err);
@@ -124,38 +124,49 @@ static int to_text(struct sql_shell *shell, const char *text, const char *out, s
 	return rc;
 }
 
-static int run_opened(const struct command_args *args, struct sql_catalog *cat, const char *text, struct err *err)
+static int parse_format(const struct command_args *args, struct sql_shell *shell, bool *parquet, struct err *err)
 {
-	const char *format = command_value(args, "format"), *out = command_value(args, "output");
-	struct sql_shell shell = { .cat = cat, .out_fd = 1, .timing = command_flag(args, "timing") };
-	bool parquet = format && strcmp(format, "parquet") == 0;
+	const char *format = command_value(args, "format");
 
-	if (format && !parquet && !result_format_parse(format, &shell.format))
+	*parquet = format && strcmp(format, "parquet") == 0;
+	if (format && !*parquet && !result_format_parse(format, &shell->format))
 		return err_set(err, ERR_USAGE, "unknown format '%s': there are table, csv, json, ndjson and parquet",
 		               format);
-	sql_shell_catch(&shell);
-	int rc = parquet ? to_parquet(cat, text, out, err) : to_text(&shell, text, out, err);
-	shell.cat = NULL;
-	sql_shell_catch(&shell);
+	return ERR_OK;
+}
+
+static int run_opened(const struct command_args *args, struct sql_shell *shell, bool parquet, const char *text,
+                      struct err *err)
+{
+	const char *out = command_value(args, "output");
+
+	sql_shell_catch(shell);
+	int rc = parquet ? to_parquet(shell->cat, text, out, err) : to_text(shell, text, out, err);
+	struct sql_catalog *cat = shell->cat;
+	shell->cat = NULL;
+	sql_shell_catch(shell);
+	sql_catalog_close(cat);
 	return rc;
 }
 
 static int run(const struct command_args *args, struct err *err)
 {
+	struct sql_shell shell = { .out_fd = 1, .timing = command_flag(args, "timing") };
 	struct config_opts opts = args->config_opts;
 	struct config *config = NULL;
-	struct sql_catalog *cat = NULL;
 	char *text = NULL;
+	bool parquet;
 
 	opts.without_secrets = true;
-	int rc = find_text(args, &text, err);
+	int rc = parse_format(args, &shell, &parquet, err);
+	if (!rc)
+		rc = find_text(args, &text, err);
 	if (!rc)
 		rc = config_load(&opts, &config, err);
 	if (!rc)
-		rc = sql_catalog_open(config, &cat, err);
+		rc = sql_catalog_open(config, &shell.cat, err);
 	if (!rc)
-		rc = run_opened(args, cat, text, err);
-	sql_catalog_close(cat);
+		rc = run_opened(args, &shell, parquet, text, err);
 	if (config)
 		config_free(config);
 	mem_free(text);
