@@ -195,3 +195,13 @@ def test_two_hosts_that_are_down(tmp_path):
     log = run_log(tmp_path, "{a: {postgres: 'postgresql://u@127.0.0.1:1,127.0.0.1:2/db'}}", "cannot connect", "trying again in 1 s")
     line = next(text for text in log.splitlines() if "cannot connect" in text)
     assert 'refused, connection to server at "127.0.0.1", port 2 failed: Connection refused; check' in line and "Is the server" not in line, line
+
+
+def test_doctor_with_more_tables_than_a_line_holds(tmp_path, database):
+    """Half a statement is not shown: it would run, and publish half of the tables."""
+    database.sql("; ".join(f"CREATE TABLE {'long_' * 9}{n:03} (id int PRIMARY KEY)" for n in range(40)))
+    database.sql("DO $$ BEGIN CREATE ROLE newcomer LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+    out = tarn(tmp_path, "init", "--postgres", database.uri.replace("postgres@", "newcomer@"))
+    assert out.returncode == 6
+    [statement] = re.findall(r"-> (CREATE PUBLICATION .*)", out.stdout)
+    assert statement.startswith(f'CREATE PUBLICATION "tarn_{database.name}" FOR TABLE ...; -- each of the tables above'), statement
