@@ -46,7 +46,7 @@ struct catalog_commit {
 	struct catalog_table result; /* filled on DONE; catalog_table_clear */
 };
 
-/* A pipeline's own position, stored in the same database transaction as the table commits (design 4.4). An older
+/* A pipeline's own position, stored in the same database transaction as the table commits. An older
  * writer_epoch is ERR_FENCED; a lower lsn, or another system_id without a newer writer_epoch, is ERR_IDENTITY. */
 struct catalog_position {
 	const char *pipeline;

@@ -17,7 +17,7 @@ struct lake {
 	struct lake_keep keep;
 };
 
-/* Names of properties and snapshot summary keys that carry the promise (design 4.4). */
+/* Names of properties and snapshot summary keys that carry the promise (ARCHITECTURE.md). */
 #define LAKE_KEY_LSN "tarn.lsn" /* position P: all transactions with commit LSN <= P, "0/16B3740" */
 #define LAKE_KEY_SYSTEM_ID "tarn.system-id"
 #define LAKE_KEY_TIMELINE "tarn.timeline"

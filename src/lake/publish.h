@@ -1,4 +1,4 @@
-/* src/lake/publish.h — one commit of several tables: all or none, with three results (design 4.5).
+/* src/lake/publish.h — one commit of several tables: all or none, with three results.
  *
  * DONE: every table's struct lake_table has the new version. NOT_DONE: proven; files written for it were removed.
  * UNKNOWN: nothing was removed; the caller closes the tables and opens them again: the position stored in each table
