@@ -11,6 +11,7 @@ from bench import COLUMNS, TarnProcess, fill, pg_bin, ratios, spread
 DUCK = """import sys, time, duckdb, duckdb_extensions
 uri, out = sys.argv[1:]
 con = duckdb.connect()
+con.execute('SET enable_progress_bar = false')
 duckdb_extensions.import_extension('postgres_scanner', con=con)
 con.execute('LOAD postgres_scanner')
 con.execute(f"ATTACH '{uri}' AS pg (TYPE postgres, READ_ONLY)")
@@ -44,7 +45,7 @@ def duckdb_copy(bench, database):
     out.unlink(missing_ok=True)
     if found.returncode:
         raise RuntimeError(found.stderr.strip().splitlines()[-1])
-    return float(found.stdout), size
+    return float(found.stdout.split()[-1]), size
 
 
 def tarn_copy(bench, database, i):
