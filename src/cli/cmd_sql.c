@@ -187,13 +187,14 @@ const struct command cmd_sql = {
 	.summary = "query the lake's tables, at any kept version",
 	.help = "Runs SQL (DuckDB's dialect) over the tables of the catalog, in a process of its own that can read their files and nothing else.\n"
 		"Works while 'tarn run' is running and when it is not. Without a query it reads statements from standard input, or asks for them on a terminal.\n"
-		"Tables are named namespace.table. AT picks a version: AT (VERSION => snapshot), AT (TIMESTAMP => 'time'), AT (LSN => 'position').\n\n"
+		"Tables are named namespace.table. AT picks a version: AT (VERSION => snapshot), AT (TIMESTAMP => 'time'), AT (LSN => 'position').\n"
+		"SHOW TABLES lists them. The lake is only read; CREATE TEMP TABLE gives one of your own while the session lasts.\n\n"
 		"Examples:\n"
 		"  tarn sql \"SELECT count(*) FROM bank.accounts\"\n"
 		"  tarn sql \"SELECT * FROM bank.accounts AT (TIMESTAMP => '2026-11-23 17:00') WHERE id = 7\"\n"
 		"  tarn sql --format parquet -o accounts.parquet \"SELECT * FROM bank.accounts\"\n"
 		"  tarn sql -f report.sql --format csv > report.csv\n"
-		"  tarn sql \"SHOW ALL TABLES\"\n",
+		"  tarn sql \"SHOW TABLES\"\n",
 	.options = options,
 	.run = run,
 };
