@@ -7,8 +7,8 @@
  *
  * Functions return 0 / a count / a descriptor, or a negative errno (-ENOENT). EINTR and short writes are handled
  * inside: env_pwrite and env_write write all or fail. All functions are thread-safe. A failed env_fdatasync must be
- * treated as loss of the file's unsynced content: never call it again for the same descriptor and believe it
- * (reliability: fsync failure). */
+ * treated as loss of the file's unsynced content: never call it again for the same descriptor and believe it (the
+ * kernel reports a lost page once). */
 #ifndef TARN_BASE_ENV_H
 #define TARN_BASE_ENV_H
 

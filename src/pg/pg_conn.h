@@ -1,8 +1,8 @@
 /* src/pg/pg_conn.h — a libpq connection with pinned session settings, and plain queries on it.
  *
  * Every connection, replication included, pins DateStyle=ISO, IntervalStyle=postgres, bytea_output=hex,
- * extra_float_digits=3, TimeZone=UTC, lc_monetary=C, client_encoding=UTF8, search_path='' (pg-cdc P9). All forms of
- * connection string (URI, key=value, service file, environment, .pgpass) and all TLS modes are libpq's. The password
+ * extra_float_digits=3, TimeZone=UTC, lc_monetary=C, client_encoding=UTF8, search_path='': a role's own would change
+ * what values look like. All forms of connection string (URI, key=value, service file, environment, .pgpass) and all TLS modes are libpq's. The password
  * is never part of a text made here (pg_conn_label shows user, host, port, database). One thread uses a connection. */
 #ifndef TARN_PG_PG_CONN_H
 #define TARN_PG_PG_CONN_H
@@ -29,7 +29,7 @@ bool pg_conn_alive(struct pg_conn *conn);
 int pg_conn_cancel(struct pg_conn *conn, struct err *err); /* from any thread: cancels the statement under way */
 
 /* One statement; parameters as text, NULL for null. *out may be NULL when no rows are wanted. Errors carry SQLSTATE
- * (err->sqlstate) and are classed by it (pg-cdc 1.6). */
+ * (err->sqlstate) and are classed by it. */
 int pg_query(struct pg_conn *conn, const char *sql, const char *const *params, int n_params, struct pg_result **out,
              struct err *err) TARN_MUST_CHECK;
 /* several statements allowed, also replication commands without rows */

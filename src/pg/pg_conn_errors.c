@@ -1,4 +1,5 @@
-/* src/pg/pg_conn_errors.c — the server's and libpq's words to our error classes (pg-cdc 1.6). */
+/* src/pg/pg_conn_errors.c — the server's and libpq's words to our error classes (PostgreSQL manual, "PostgreSQL Error
+ * Codes"). */
 #include "pg/pg_conn_int.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * pgoutput_describe_fn of capture.
  *
  * What the message says about names, order and types always wins: the catalog shows the present, the message that
- * point of the WAL (pg-cdc 0.9, P22). From the catalog come type kinds (by oid), not_null, source type names and the
+ * point of the WAL. From the catalog come type kinds (by oid), not_null, source type names and the
  * key's order, matched by column name and type. A table or column that is gone is described from the message alone.
  * The connection is opened at the first call and again after it broke; errors of connecting are returned as they are
  * (transient ones: the caller tries the stream again). */

@@ -105,8 +105,8 @@ static void check_slot(const struct doctor *d)
 		     "");
 }
 
-/* The server keeps WAL for the slot until max_slot_wal_keep_size and gives no warning before it drops it (pg-cdc 1.5,
- * rule 8). */
+/* The server keeps WAL for the slot until max_slot_wal_keep_size and gives no warning before it drops
+ * it. */
 static void check_retained(const struct doctor *d)
 {
 	uint64_t limit = d->facts.slot_keep_mb < 0 ? 0 : (uint64_t)d->facts.slot_keep_mb << 20;

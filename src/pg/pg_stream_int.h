@@ -45,7 +45,7 @@ struct pg_stream {
 };
 
 void pg_stream_receive(void *stream); /* the thread's function */
-/* The server's error, classed for a stream (pg-cdc 1.6). starting: START_REPLICATION itself failed. */
+/* The server's error, classed for a stream. starting: START_REPLICATION itself failed. */
 int pg_stream_fail(struct pg_stream *stream, const PGresult *result, bool starting, struct err *err);
 
 #endif

@@ -1,8 +1,8 @@
 /* src/pg/pg_stream_receive.c — the receiver thread: CopyData into chunks, chunks into the queue, status to the
  * server, whatever the consumer does.
  *
- * Rules (pg-cdc 1.5): a status goes out every status_interval, at once when the server asks, soon after the consumer
- * confirmed more, and once more at the end. It carries written = received and flushed = applied = confirmed. A full
+ * Rules (PostgreSQL manual, "Streaming Replication Protocol", Standby status update): a status goes out every
+ * status_interval, at once when the server asks, soon after the consumer confirmed more, and once more at the end. It carries written = received and flushed = applied = confirmed. A full
  * queue stops the reading, never the status: the server keeps a session that is heard of, and TCP holds back what it
  * would send.
  *

@@ -420,7 +420,7 @@ int pgoutput_decode(struct pgoutput *p, struct str body, struct pgoutput_msg *ou
 	out->n_truncated = 0;
 	out->reply = false;
 	if (__builtin_expect(tag == 'w', 1)) {
-		/* start: 0/0 for RELATION, TYPE and ORIGIN; no name for anything (pg-cdc 1.3) */
+		/* start: 0/0 for RELATION, TYPE and ORIGIN; no name for anything */
 		(void)rbuf_take(&r, 8);
 		out->wal_end = rbuf_u64_be(&r);
 		(void)rbuf_take(&r, 8); /* the server's clock */

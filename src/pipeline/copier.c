@@ -1,6 +1,6 @@
 /* src/pipeline/copier.c — copies of whole tables under an exported snapshot, handed over at its LSN.
  *
- * A transaction is in the snapshot exactly if its commit record starts before the consistent point (pg-cdc 2.1): the
+ * A transaction is in the snapshot exactly if its commit record starts before the slot's consistent point: the
  * copied table's position is consistent point - 1, and the apply thread goes on with what the journal has behind it.
  * All tables that wait are copied one after the other in one transaction. The copy is one commit; a copy that fails
  * leaves no trace but unreferenced files and is begun again. */

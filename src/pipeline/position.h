@@ -1,4 +1,4 @@
-/* src/pipeline/position.h — the one place that computes what may be confirmed to the source's slot (design 4.2).
+/* src/pipeline/position.h — the one place that computes what may be confirmed to the source's slot.
  *
  * Received, journaled, applied, published and confirmed are different positions. Confirmed = end LSN of the newest
  * transaction that, with all before it, is durable in the journal (ack: journal) or in published tables (ack:

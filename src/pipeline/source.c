@@ -133,7 +133,7 @@ static void note_gap(struct source *s, const struct pg_slot *slot)
 	log_error("pipeline", "%s", s->gap);
 }
 
-/* The slot after the publication: a slot that is older than its publication cannot be decoded (pg-cdc P28). */
+/* The slot after the publication: a slot that is older than its publication cannot be decoded. */
 static int make_slot(struct source *s, struct pg_conn **repl, struct err *err)
 {
 	int rc = pg_slot_create(*repl, s->conf->slot, false, &s->fresh.export_, err);

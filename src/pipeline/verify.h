@@ -1,6 +1,6 @@
 /* src/pipeline/verify.h — does the lake equal the source? Exactly, while both are busy.
  *
- * A temporary slot's exported snapshot gives the source's rows at one LSN L, exactly (reliability 4.2: a transaction
+ * A temporary slot's exported snapshot gives the source's rows at one LSN L, exactly (a transaction
  * is in it if its commit record starts before L). Each table is copied under that snapshot into a Parquet file. The
  * lake's rows at L are the newest version of the mirror with a position below L, and the changelog's changes between
  * that position and L folded over it by key; without a changelog only a version that is current at L will do. Both

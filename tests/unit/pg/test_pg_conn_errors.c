@@ -1,4 +1,4 @@
-/* tests/unit/pg/test_pg_conn_errors.c — SQLSTATE classes (pg-cdc 1.6), and one clean line out of anything a peer sends. */
+/* tests/unit/pg/test_pg_conn_errors.c — SQLSTATE classes, and one clean line out of anything a peer sends. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
