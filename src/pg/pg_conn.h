@@ -2,8 +2,9 @@
  *
  * Every connection, replication included, pins DateStyle=ISO, IntervalStyle=postgres, bytea_output=hex,
  * extra_float_digits=3, TimeZone=UTC, lc_monetary=C, client_encoding=UTF8, search_path='': a role's own would change
- * what values look like. All forms of connection string (URI, key=value, service file, environment, .pgpass) and all TLS modes are libpq's. The password
- * is never part of a text made here (pg_conn_label shows user, host, port, database). One thread uses a connection. */
+ * what values look like. All forms of connection string (URI, key=value, service file, environment, .pgpass) and all
+ * TLS modes are libpq's. The password is never part of a text made here (pg_conn_label shows user, host, port,
+ * database). One thread uses a connection. */
 #ifndef TARN_PG_PG_CONN_H
 #define TARN_PG_PG_CONN_H
 

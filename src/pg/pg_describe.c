@@ -153,7 +153,7 @@ static int set_column(const struct pg_describer *d, struct description *q, struc
 	return ERR_OK;
 }
 
-/* The catalog's key order when its key is the message's; a key "from the future" is not (P22). */
+/* The catalog's key order when its key is the message's; a key "from the future" is not. */
 static int set_keys(const struct description *q, struct relation *rel, struct err *err)
 {
 	uint16_t n = 0, flagged = 0, *keys = mem_array(q->n_cols + 1u, sizeof *keys);
