@@ -236,8 +236,8 @@ static bool looked_again(const json_t *first, const json_t *now)
 	return true;
 }
 
-/* What to wait for: the servers' positions at the first look that is newer than the command, not those of now, which run ahead
- * for ever under load. */
+/* What to wait for: the servers' positions at the first look that is newer than the command, not those of now, which
+ * run ahead for ever under load. */
 static int aim(json_t *now, const json_t *goal)
 {
 	const json_t *old = json_object_get(goal, "sources"), *sources = json_object_get(now, "sources");

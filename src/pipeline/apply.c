@@ -273,8 +273,9 @@ static int bind_relation(struct relation *rel, struct err *err)
 	return rel->unsupported ? ERR_OK : pg_types_bind(rel, err);
 }
 
-/* From the lowest position of the running tables; those ahead skip what they have. With none running the journal is read all the same: the pipeline's position must move, or the journal would fill and the source's slot
- * keep its WAL for tables that wait for somebody. */
+/* From the lowest position of the running tables; those ahead skip what they have. With none running the journal is
+ * read all the same: the pipeline's position must move, or the journal would fill and the source's slot keep its WAL
+ * for tables that wait for somebody. */
 static int open_reader(struct apply *a, struct err *err)
 {
 	uint64_t from = UINT64_MAX;

@@ -1,11 +1,11 @@
 /* src/pipeline/apply_held.c — which tables the pipeline's own position does not speak for.
  *
- * The pipeline's position K means: every transaction up to K is in the tables that ran all the while. A table that is
- * new, copied, stopped or left out of `tables:` meanwhile is behind K, and after a restart must go by the position in its own commits alone.
- * So, before K may move past it, a durable mark is left: <state>/held/<namespace>.<table>, with the LSN up to which
- * the table was complete when that began (0: its own commits alone say). It goes when the table has caught up and a
- * commit has stored a K that covers it. A mark too many costs reading some journal again; a mark too few would lose
- * changes. */
+ * The pipeline's position K means: every transaction up to K is in the tables that ran all the while. A table that
+ * is new, copied, stopped or left out of `tables:` meanwhile is behind K, and after a restart must go by the
+ * position in its own commits alone. So, before K may move past it, a durable mark is left:
+ * <state>/held/<namespace>.<table>, with the LSN up to which the table was complete when that began (0: its own
+ * commits alone say). It goes when the table has caught up and a commit has stored a K that covers it. A mark too
+ * many costs reading some journal again; a mark too few would lose changes. */
 #include <errno.h>
 #include <stdio.h>
 

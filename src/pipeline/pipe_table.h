@@ -7,9 +7,10 @@
  *   COPYING   the copier holds it                            (copier)
  *   RUNNING   changes with commit LSN > applied are applied   (pipe_table_open, copier's hand-over)
  *   STOPPED   with a sentence; its journal is kept (pipe_table_stop; leaves by restart or `tarn table recopy`)
- * What was applied since the last publish lives in memory only; pipe_table_discard forgets it, the position says
- * where to read on. Owned by the apply thread but for the text and counters that status reads under the lock of its
- * owner (struct apply). */
+ * What was applied since the last publish lives in memory only; pipe_table_close forgets it, the position says where
+ * to read on. A RUNNING table may be closed (not attached) while the apply thread has not come to open it, or while
+ * it waits for its source (apply_ask.c). Owned by the apply thread but for the text and counters that status reads
+ * under the lock of its owner (struct apply). */
 #ifndef TARN_PIPELINE_PIPE_TABLE_H
 #define TARN_PIPELINE_PIPE_TABLE_H
 

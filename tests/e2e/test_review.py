@@ -172,6 +172,28 @@ def test_publish_fails_while_copies_wait(tarn, database):
     tarn.check_equal(database, ["a", "b", "c", "d"])
 
 
+def test_recopy_asked_for_while_another_copy_runs(tarn, database):
+    """It must not be done under the snapshot of the copy that runs: the table has published since, and would go back."""
+    for name in "bc":
+        database.sql(f"CREATE TABLE {name} (id int PRIMARY KEY, v int)")
+        database.sql(f"INSERT INTO {name} SELECT g, g FROM generate_series(1, 20) g")
+    tarn.start().wait_running("b", "c")
+    tarn.wait_caught_up(database)
+    tarn.stop()
+    tarn.start(env={"TARN_FAILPOINTS": "copier.before_publish=delay:4000@1"}).wait_running("b", "c")
+    assert tarn.command("table", "recopy", "src.b").returncode == 0
+    wait_for(lambda: tarn.table("b")["state"] == "copying", what="b is copied")
+    database.sql("UPDATE c SET v = 0 WHERE id <= 5")
+    wait_for(lambda: len(tarn.rows("c__changes")) == 5, what="c goes on")
+    before = lsn(tarn.iceberg("c").properties["tarn.lsn"])
+    assert tarn.command("table", "recopy", "src.c").returncode == 0
+    wait_for(lambda: not (tarn.state / "recopy" / "src=2Ec").exists(), 30, what="c was copied")
+    assert lsn(tarn.iceberg("c").properties["tarn.lsn"]) >= before, "a table's position never goes back"
+    tarn.wait_running("b", "c")
+    tarn.wait_caught_up(database)
+    tarn.check_equal(database, ["b", "c"])
+
+
 def test_lake_ahead_of_its_source(own_pg, new_tarn):
     """As above, but the journal was moved away: tables beyond the server's WAL stop, and a copy makes them whole."""
     database = own_pg.create_database("old")
@@ -260,6 +282,8 @@ def stopped_as_outside(tarn, name):
 def recopied(tarn, database, *names):
     for name in names:
         assert tarn.command("table", "recopy", f"src.{name}").returncode == 0
+    for name in names:
+        wait_for(lambda n=name: not (tarn.state / "recopy" / f"src=2E{n}").exists(), what=f"{name} is copied")
     tarn.wait_running(*names)
     for name in names:
         database.sql(f"INSERT INTO {name} VALUES ({9000}, 1)")
