@@ -18,6 +18,19 @@ int cli_password(const struct command_args *args, const char **out, struct err *
 	return ERR_OK;
 }
 
+int cli_find_source(const struct config *config, const char *name, const struct config_source **out, struct err *err)
+{
+	const char *near = NULL;
+
+	*out = config_find_source(config, name);
+	if (*out)
+		return ERR_OK;
+	for (size_t i = 0; i < config->n_sources && !near; i++)
+		near = str_nearest(str_of(name), (const char *const[]){ config->sources[i].name, NULL });
+	return err_set(err, ERR_NOT_FOUND, "the configuration has no source '%s'%s%s%s 'tarn config show' lists them",
+	               name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : ";");
+}
+
 int cli_source_conn(const struct command_args *args, const char *word, struct pg_conn_opts *opts,
                     struct config **config, struct err *err)
 {
@@ -32,10 +45,10 @@ int cli_source_conn(const struct command_args *args, const char *word, struct pg
 	rc = config_load(&args->config_opts, config, err);
 	if (rc)
 		return rc;
-	source = word ? config_find_source(*config, word) : (*config)->n_sources == 1 ? &(*config)->sources[0] : NULL;
-	if (!source && word)
-		return err_set(err, ERR_USAGE, "the configuration has no source '%s'; 'tarn config show' lists them",
-		               word);
+	source = (*config)->n_sources == 1 ? &(*config)->sources[0] : NULL;
+	rc = word ? cli_find_source(*config, word, &source, err) : ERR_OK;
+	if (rc)
+		return rc;
 	if (!source)
 		return err_set(err, ERR_USAGE, "which database? Give --postgres postgresql://USER@HOST:PORT/DATABASE%s",
 		               (*config)->n_sources ? " (the configuration has several sources)" : "");

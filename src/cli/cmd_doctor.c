@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/checks.h"
-#include "cli/command.h"
+#include "cli/cli_source.h"
 
 struct report {
 	json_t *list;        /* --json: findings; NULL: text */
@@ -52,17 +52,21 @@ static void on_finding(void *arg, const char *subject, const struct pg_finding *
 
 static int check_all(struct checks *c, const struct config *config, const char *only, struct err *err)
 {
-	if (only && !config_find_source(config, only))
-		return err_set(err, ERR_NOT_FOUND,
-		               "the configuration has no source '%s'; 'tarn config show' lists them", only);
+	const struct config_source *one;
+	int rc;
+
+	if (only) {
+		rc = cli_find_source(config, only, &one, err);
+		if (rc)
+			return rc;
+		c->subject = one->name;
+		checks_source(c, one, NULL);
+		return ERR_OK;
+	}
 	for (size_t i = 0; i < config->n_sources; i++) {
-		if (only && strcmp(config->sources[i].name, only) != 0)
-			continue;
 		c->subject = config->sources[i].name;
 		checks_source(c, &config->sources[i], NULL);
 	}
-	if (only)
-		return ERR_OK;
 	c->subject = "this machine";
 	checks_local(c, config);
 	if (config->n_sources == 0)

@@ -1,6 +1,6 @@
 /* src/cli/cmd_journal.c — `tarn journal ls|cat|check`: look into the local log of changes, also while a server is
  * writing it. */
-#include "cli/command.h"
+#include "cli/cli_source.h"
 
 #include <string.h>
 
@@ -489,6 +489,7 @@ static int run(const struct command_args *args, struct err *err)
 {
 	struct config_opts opts = args->config_opts;
 	const char *word = args->n_words > 1 ? args->words[1] : NULL;
+	const struct config_source *source;
 	struct config *config;
 	int rc;
 
@@ -498,9 +499,9 @@ static int run(const struct command_args *args, struct err *err)
 	rc = config_load(&opts, &config, err);
 	if (rc)
 		return rc;
-	if (word && !config_find_source(config, word))
-		rc = err_set(err, ERR_NOT_FOUND, "there is no source \"%s\" in the configuration", word);
-	else
+	if (word)
+		rc = cli_find_source(config, word, &source, err);
+	if (!rc)
 		rc = run_verb(config, args->n_words ? args->words[0] : "ls", word, args, err);
 	config_free(config);
 	return rc;

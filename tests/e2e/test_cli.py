@@ -205,3 +205,10 @@ def test_doctor_with_more_tables_than_a_line_holds(tmp_path, database):
     assert out.returncode == 6
     [statement] = re.findall(r"-> (CREATE PUBLICATION .*)", out.stdout)
     assert statement.startswith(f'CREATE PUBLICATION "tarn_{database.name}" FOR TABLE ...; -- each of the tables above'), statement
+
+
+def test_a_source_that_is_not_there(tmp_path):
+    (tmp_path / "tarn.yaml").write_text("sources: {bank: {postgres: 'host=h'}, shop: {postgres: 'host=h'}}\n")
+    for args in (("doctor", "shopp"), ("journal", "ls", "shopp")):
+        one_line(tarn(tmp_path, *args), 3, "no source 'shopp', did you mean 'shop'?")
+    one_line(tarn(tmp_path, "doctor", "elsewhere"), 3, "no source 'elsewhere'; 'tarn config show' lists them")
