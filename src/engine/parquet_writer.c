@@ -18,9 +18,10 @@
 #include "base/queue.h"
 #include "engine/duck_vector.h"
 
-#define DEPTH 4 /* batches waiting */
+#define DEPTH 16 /* batches waiting: a row group's worth, which the encoder takes no rows while it compresses */
 #define DEPTH_BYTES ((size_t)64 << 20)
 #define DEFAULT_ROW_GROUP_ROWS 122880
+#define DICTIONARY_VALUES 8192 /* distinct in a row group: a column of more is soon found to have no dictionary */
 #define SQL_BYTES_MAX ((size_t)4 << 20)
 
 struct parquet_writer {
@@ -217,8 +218,8 @@ static int copy_sql(struct parquet_writer *writer, const struct parquet_field *f
 	wbuf_put_sql_literal(&sql, str_of(writer->path));
 	wbuf_putf(
 		&sql,
-		" (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL %d, ROW_GROUP_SIZE %llu, USE_TMP_FILE false, PRESERVE_ORDER true, FIELD_IDS {",
-		level, (unsigned long long)group);
+		" (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL %d, DICTIONARY_SIZE_LIMIT %d, ROW_GROUP_SIZE %llu, USE_TMP_FILE false, PRESERVE_ORDER true, FIELD_IDS {",
+		level, DICTIONARY_VALUES, (unsigned long long)group);
 	for (uint16_t i = 0; i < writer->n_fields; i++) {
 		wbuf_putz(&sql, i ? ", " : "");
 		wbuf_put_sql_ident(&sql, str_of(writer->names[i]));
