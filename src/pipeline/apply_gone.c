@@ -195,11 +195,10 @@ static int stop_outside(struct apply *a, struct pipe_table *t, size_t place, con
 
 	if (rc)
 		return rc;
-	/* put back before anybody looked, it has changes from behind that look too */
-	source_table_raise_outside(a->source, place, t->position + 1);
-	if (t->attached)
+	rc = source_table_left(a->source, place, t->position, err);
+	if (!rc && t->attached)
 		apply_stop_table(a, t, why);
-	return ERR_OK;
+	return rc;
 }
 
 int apply_stop_gone(struct apply *a, struct err *err)
@@ -219,6 +218,8 @@ int apply_stop_gone(struct apply *a, struct err *err)
 			stop_dropped(a, t, &why);
 		else if (apply_check_outside(a, t, &why))
 			rc = stop_outside(a, t, i, &why, err);
+		else
+			rc = source_table_copied(a->source, i, t->opened_lsn, err);
 	}
 	return rc;
 }

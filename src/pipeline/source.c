@@ -192,7 +192,7 @@ static int open_parts(struct source *s, struct pg_conn **conn, struct pg_conn **
 		return rc;
 	snprintf(s->view.label, sizeof s->view.label, "%s", pg_conn_label(*conn));
 	if ((rc = open_journal(s, *repl, err)) || (rc = find_tables(s, *conn, err)) ||
-	    (rc = source_tables_open(s, err)) ||
+	    (rc = source_tables_open(s, *conn, err)) ||
 	    (rc = pg_publication_ensure(*conn, s->conf->publication, &s->tables, true, err)))
 		return rc;
 	return check_slot(s, *conn, repl, err);
@@ -209,6 +209,7 @@ int source_open(const struct config *config, const struct config_source *conf, s
 	s->config = config;
 	s->conf = conf;
 	s->conn_opts = (struct pg_conn_opts){ .conninfo = conf->conninfo, .password = conf->password };
+	monitor_init(&s->marks_lock);
 	monitor_init(&s->lock);
 	rc = open_parts(s, &conn, &repl, err);
 	pg_conn_close(conn);
@@ -255,6 +256,7 @@ void source_close(struct source *s)
 	if (s->journal)
 		journal_close(s->journal);
 	monitor_free(&s->lock);
+	monitor_free(&s->marks_lock);
 	mem_free(s);
 }
 

@@ -56,8 +56,11 @@ uint64_t source_table_gone(struct source *source, size_t i);
 /* It was outside the publication, seen at this WAL position, so what was written of it before may lack changes, also
  * when it is in the publication again. 0: never seen so. Outlives restarts. */
 uint64_t source_table_outside(struct source *source, size_t i);
-/* A table written up to behind that position all the same: one that was put back before anybody looked. */
-void source_table_raise_outside(struct source *source, size_t i, uint64_t lsn);
+/* One seen so is left as it stands, with commits up to published_lsn: one that was put back before anybody looked may
+ * have changes from behind. Durable on return. */
+int source_table_left(struct source *source, size_t i, uint64_t published_lsn, struct err *err) TARN_MUST_CHECK;
+/* One that was copied at copy_lsn goes on: it is not left, if that is behind where it was seen so. */
+int source_table_copied(struct source *source, size_t i, uint64_t copy_lsn, struct err *err) TARN_MUST_CHECK;
 /* A consistent copy's view: a snapshot exported by the permanent slot when open made it and nobody has taken it yet,
  * else by a temporary slot. The export lives until source_export_end. */
 struct source_export {

@@ -12,6 +12,7 @@
 /* WAL positions: seen dropped by then, seen outside the publication then; 0: not seen. */
 struct watched_table {
 	uint64_t gone_lsn, outside_lsn;
+	bool outside_open;   /* it may still publish from behind outside_lsn */
 	uint32_t membership; /* oid of the row that has it in the publication: source_tables.c */
 };
 
@@ -27,12 +28,13 @@ struct source {
 	bool binary;            /* capture thread after start */
 	char gap[ERR_TEXT_MAX]; /* "" or why changes are missing */
 	struct thread *capture, *monitor;
-	struct monitor lock; /* guards what follows */
+	struct monitor marks_lock; /* held while the file of watched is written; before lock */
+	struct monitor lock;       /* guards what follows */
 	bool stopping, fatal, reopen;
 	struct err fatal_err;
 	struct source_view view;
 	struct watched_table *watched; /* one for each of tables */
-	bool marks_waiting;            /* an outside_lsn is not durable yet */
+	bool marks_waiting;            /* something of watched is not durable yet */
 	struct wbuf other_marks;       /* lines of its file about tables not captured now; fixed after open */
 	struct source_export fresh;    /* conn NULL: none, or taken */
 	struct pg_conn *export_busy;   /* connection that may be waiting for a slot: cancelled by stop */

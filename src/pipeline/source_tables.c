@@ -3,8 +3,11 @@
  *
  * Neither leaves a trace in the stream: the changes just stop coming. So the monitor looks every few seconds, and the
  * start before it puts tables into the publication. A table that was outside lacks changes whoever puts it back, which
- * must not be forgotten: <state>/outside/<source> has, for each such table, where the log ended when it was seen. A
- * copy made later stands behind that LSN, and nothing else does, so the mark need not be taken away. */
+ * must not be forgotten: <state>/outside/<source> has, for each table, where the log ended when it was last seen
+ * outside, and what had it in the publication, so that a table taken out and put back while Tarn is down is seen too.
+ * A copy made later stands behind that LSN, and nothing else does once the table is stopped, so the mark need not be
+ * taken away. Until it is stopped the table may publish what came since: its mark is open, and a start that finds it
+ * so takes the end of the log. */
 #include "pipeline/source_tables.h"
 
 #include <errno.h>
@@ -20,18 +23,23 @@
 #define FILE_MAX_BYTES (8u << 20)
 #define MEMBERSHIP_UNKNOWN UINT32_MAX /* it is in the publication; by which row is not known yet */
 
-/* --- the marks' file: lines "OID LSN", then "crc CRC" over all before it --- */
+/* --- the marks' file: lines "OID LSN MEMBERSHIP", then "crc CRC" over all before it --- */
+
+#define OPEN_MARK UINT64_MAX
 
 static void marks_path(const struct source *s, char *out, size_t n)
 {
 	snprintf(out, n, "%.3000s/outside/%s", s->config->state, s->conf->name);
 }
 
-static void take_mark(struct source *s, uint64_t oid, uint64_t lsn, struct str line)
+/* None can be above the end of the log, unless the server lost that part of it: then it holds for what is left. */
+static void take_mark(struct source *s, uint64_t oid, uint64_t lsn, uint32_t membership, struct str line)
 {
 	for (size_t i = 0; i < s->tables.n; i++)
 		if (s->tables.tables[i].rel->id == oid) {
-			s->watched[i].outside_lsn = lsn;
+			s->watched[i].outside_lsn = lsn < s->wal_lsn ? lsn : s->wal_lsn;
+			s->watched[i].membership = membership;
+			s->marks_waiting = s->marks_waiting || lsn > s->wal_lsn;
 			return;
 		}
 	/* not named by `tables:` now; it may be again */
@@ -46,16 +54,17 @@ static bool parse_marks(struct source *s, struct str text)
 
 	while (rest.n > 0) {
 		size_t before = text.n - rest.n;
-		struct str line = str_cut(&rest, '\n'), lsn_part = line, word = str_cut(&lsn_part, ' ');
-		uint64_t oid, lsn;
+		struct str line = str_cut(&rest, '\n'), more = line, word = str_cut(&more, ' ');
+		uint64_t oid, lsn, membership;
 
 		if (str_eqz(word, "crc")) {
 			snprintf(end, sizeof end, "crc %08x", crc32c(0, text.p, before));
 			return str_eqz(line, end) && before + line.n + 1 == text.n;
 		}
-		if (!str_to_u64(word, &oid) || !str_to_lsn(lsn_part, &lsn))
+		if (!str_to_u64(word, &oid) || !str_to_lsn(str_cut(&more, ' '), &lsn) ||
+		    !str_to_u64(more, &membership) || membership > UINT32_MAX)
 			return false;
-		take_mark(s, oid, lsn, line);
+		take_mark(s, oid, lsn, (uint32_t)membership, line);
 	}
 	return false;
 }
@@ -81,30 +90,41 @@ static int read_marks(struct source *s, struct err *err)
 	                      s->conf->name);
 }
 
+static void put_marks(struct source *s, struct wbuf *text)
+{
+	char lsn[LSN_TEXT_MAX];
+
+	wbuf_put_str(text, wbuf_str(&s->other_marks));
+	monitor_lock(&s->lock);
+	for (size_t i = 0; i < s->tables.n; i++) {
+		const struct watched_table *t = &s->watched[i];
+
+		wbuf_putf(text, "%u %s %u\n", s->tables.tables[i].rel->id,
+		          lsn_text(t->outside_open ? OPEN_MARK : t->outside_lsn, lsn), t->membership);
+	}
+	s->marks_waiting = false;
+	monitor_unlock(&s->lock);
+	wbuf_putf(text, "crc %08x\n", crc32c(0, text->p, text->n));
+}
+
 static int write_marks(struct source *s, struct err *err)
 {
-	char dir[4096], path[4096], lsn[LSN_TEXT_MAX];
+	char dir[4096], path[4096];
 	struct wbuf text;
 	int rc;
 
 	wbuf_init(&text, FILE_MAX_BYTES);
-	wbuf_put_str(&text, wbuf_str(&s->other_marks));
-	monitor_lock(&s->lock);
-	for (size_t i = 0; i < s->tables.n; i++)
-		if (s->watched[i].outside_lsn)
-			wbuf_putf(&text, "%u %s\n", s->tables.tables[i].rel->id,
-			          lsn_text(s->watched[i].outside_lsn, lsn));
-	s->marks_waiting = false;
-	monitor_unlock(&s->lock);
-	wbuf_putf(&text, "crc %08x\n", crc32c(0, text.p, text.n));
 	snprintf(dir, sizeof dir, "%.3000s/outside", s->config->state);
 	marks_path(s, path, sizeof path);
+	monitor_lock(&s->marks_lock); /* the monitor's and the apply thread's in turn: the newer one stays */
+	put_marks(s, &text);
 	rc = wbuf_check(&text, err, path);
 	if (!rc &&
 	    ((rc = env_mkdir_parents(dir, 0755)) < 0 || (rc = env_write_file_atomic(path, text.p, text.n, 0644)) < 0))
 		rc = err_set_errno(err, ERR_IO, -rc, "cannot write '%s'", path);
+	monitor_unlock(&s->marks_lock);
 	wbuf_free(&text);
-	if (rc) {
+	if (rc > 0) {
 		monitor_lock(&s->lock);
 		s->marks_waiting = true;
 		monitor_unlock(&s->lock);
@@ -112,36 +132,7 @@ static int write_marks(struct source *s, struct err *err)
 	return rc > 0 ? rc : ERR_OK;
 }
 
-/* --- at the start --- */
-
-int source_tables_open(struct source *s, struct err *err)
-{
-	int rc;
-
-	s->watched = mem_array(s->tables.n ? s->tables.n : 1, sizeof *s->watched);
-	if (!s->watched)
-		return err_nomem(err);
-	wbuf_init(&s->other_marks, FILE_MAX_BYTES);
-	rc = read_marks(s, err);
-	if (!rc)
-		rc = wbuf_check(&s->other_marks, err, "the list of tables that were outside the publication");
-	for (size_t i = 0; !rc && i < s->tables.n; i++) {
-		if (s->tables.tables[i].rel->unsupported)
-			continue;
-		s->watched[i].membership = MEMBERSHIP_UNKNOWN;
-		if (s->tables.tables[i].published)
-			continue;
-		s->watched[i].outside_lsn = s->wal_lsn;
-		s->marks_waiting = true;
-	}
-	/* durable before the table is put into the publication: after that nobody could tell */
-	if (!rc && s->marks_waiting)
-		rc = write_marks(s, err);
-	FAILPOINT("source.tables.marked");
-	return rc;
-}
-
-/* --- while running --- */
+/* --- looking --- */
 
 /* "{16384,16390}" */
 static char *table_oids(const struct source *s)
@@ -165,8 +156,9 @@ static void note_membership(struct source *s, struct watched_table *t, uint32_t 
 
 	if (t->membership != 0 && (membership == 0 || (known && membership != t->membership))) {
 		t->outside_lsn = wal;
-		s->marks_waiting = true;
+		t->outside_open = true;
 	}
+	s->marks_waiting = s->marks_waiting || membership != t->membership;
 	t->membership = membership;
 }
 
@@ -206,6 +198,40 @@ int source_tables_look(struct source *s, struct pg_conn *conn, struct err *err)
 	return write ? write_marks(s, err) : ERR_OK;
 }
 
+/* Nothing is published while a source is opened: the marks made then are no open ones. */
+static void close_marks(struct source *s)
+{
+	for (size_t i = 0; i < s->tables.n; i++) {
+		s->marks_waiting = s->marks_waiting || s->watched[i].outside_open;
+		s->watched[i].outside_open = false;
+	}
+}
+
+int source_tables_open(struct source *s, struct pg_conn *conn, struct err *err)
+{
+	int rc;
+
+	s->watched = mem_array(s->tables.n ? s->tables.n : 1, sizeof *s->watched);
+	if (!s->watched)
+		return err_nomem(err);
+	wbuf_init(&s->other_marks, FILE_MAX_BYTES);
+	for (size_t i = 0; i < s->tables.n; i++)
+		s->watched[i].membership = s->tables.tables[i].rel->unsupported ? 0 : MEMBERSHIP_UNKNOWN;
+	rc = read_marks(s, err);
+	if (!rc)
+		rc = wbuf_check(&s->other_marks, err, "the list of tables that were outside the publication");
+	/* durable before the table is put into the publication: after that nobody could tell */
+	if (!rc)
+		rc = source_tables_look(s, conn, err);
+	close_marks(s);
+	if (!rc && s->marks_waiting)
+		rc = write_marks(s, err);
+	FAILPOINT("source.tables.marked");
+	return rc;
+}
+
+/* --- what was seen --- */
+
 uint64_t source_table_gone(struct source *s, size_t i)
 {
 	uint64_t lsn;
@@ -226,12 +252,26 @@ uint64_t source_table_outside(struct source *s, size_t i)
 	return lsn;
 }
 
-void source_table_raise_outside(struct source *s, size_t i, uint64_t lsn)
+int source_table_left(struct source *s, size_t i, uint64_t published_lsn, struct err *err)
 {
+	struct watched_table *t = &s->watched[i];
+
 	monitor_lock(&s->lock);
-	if (lsn > s->watched[i].outside_lsn) {
-		s->watched[i].outside_lsn = lsn;
-		s->marks_waiting = true;
-	}
+	if (published_lsn >= t->outside_lsn)
+		t->outside_lsn = published_lsn + 1;
+	t->outside_open = false;
 	monitor_unlock(&s->lock);
+	return write_marks(s, err);
+}
+
+int source_table_copied(struct source *s, size_t i, uint64_t copy_lsn, struct err *err)
+{
+	struct watched_table *t = &s->watched[i];
+	bool closed;
+
+	monitor_lock(&s->lock);
+	closed = t->outside_open && copy_lsn >= t->outside_lsn;
+	t->outside_open = t->outside_open && !closed;
+	monitor_unlock(&s->lock);
+	return closed ? write_marks(s, err) : ERR_OK;
 }

@@ -6,8 +6,8 @@
 #include "pipeline/source_int.h"
 
 /* After the tables were found and before the publication is completed: what was known of them, and which are outside
- * it now. */
-int source_tables_open(struct source *source, struct err *err) TARN_MUST_CHECK;
+ * it now or were meanwhile. */
+int source_tables_open(struct source *source, struct pg_conn *conn, struct err *err) TARN_MUST_CHECK;
 /* Asks the server; the monitor's. */
 int source_tables_look(struct source *source, struct pg_conn *conn, struct err *err) TARN_MUST_CHECK;
 
