@@ -82,7 +82,8 @@ static int check_slot(struct source *s, uint64_t *confirmed_lsn, struct err *err
 	if (slot.confirmed_flush_lsn > (known > floor ? known : floor))
 		return err_set(err, ERR_GAP, "replication slot \"%s\" stands at %s, beyond %s where we stopped",
 		               s->conf->slot, lsn_text(slot.confirmed_flush_lsn, at), lsn_text(known, ours));
-	*confirmed_lsn = slot.confirmed_flush_lsn;
+	/* our last session's end may still be on its way: until it is read there, the slot may move */
+	*confirmed_lsn = slot.active ? 0 : slot.confirmed_flush_lsn;
 	return ERR_OK;
 }
 

@@ -48,7 +48,7 @@ void source_monitor_main(void *source); /* source_monitor.c */
  * writes until then. */
 int source_check_wal(struct source *s, uint64_t wal_lsn, struct err *err) TARN_MUST_CHECK;
 /* Is the server, and is the slot, still what we stopped at? ERR_IDENTITY or ERR_GAP when not: the source has to be
- * opened again. confirmed_lsn: what the slot says it was told. */
+ * opened again. confirmed_lsn: what the slot says it was told; 0: not known. */
 int source_check_identity(struct source *s, uint64_t *confirmed_lsn, struct err *err) TARN_MUST_CHECK;
 /* The error for a server that was set back and has grown past what was taken from it. */
 int source_other_history(const struct source *s, uint64_t commit_lsn, uint64_t taken_lsn, struct err *err);
