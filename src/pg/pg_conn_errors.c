@@ -16,6 +16,7 @@ static const struct {
 	{ "42P01", ERR_NOT_FOUND }, { "3D000", ERR_NOT_FOUND },    { "3F000", ERR_NOT_FOUND },
 	{ "42710", ERR_EXISTS },    { "42P07", ERR_EXISTS },       { "42P06", ERR_EXISTS },
 	{ "55006", ERR_SLOT },      { "55000", ERR_SOURCE_SETUP }, { "58P01", ERR_SLOT },
+	{ "55P03", ERR_CANCELLED }, /* lock_timeout */
 	{ "53300", ERR_CONNECT },   { "53400", ERR_SLOT },         { "53", ERR_CONNECT },
 	{ "40", ERR_CONFLICT },     { "0A000", ERR_UNSUPPORTED },
 };

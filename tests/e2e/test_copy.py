@@ -120,3 +120,20 @@ def test_the_end_of_the_table(tarn, database, ending):
     tarn.start().wait_running("big")
     assert copied(tarn) == [100 if ending == "gone" else 2]
     check(tarn, database)
+
+
+def test_a_wait_outlasts_the_roles_lock_timeout(tarn, database):
+    """A slot, and a copy, wait as long as transactions of others last, which lock_timeout of a role or database would cut each time."""
+    database.sql("CREATE TABLE locked (id int PRIMARY KEY)")
+    database.sql("INSERT INTO locked VALUES (1)")
+    database.sql(f'ALTER DATABASE "{database.sql("SELECT current_database()")[0][0]}" SET lock_timeout = 200')
+    tarn.start().wait_running("locked")
+    waits = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND backend_type = 'walsender' AND clock_timestamp() - backend_start > interval '1 s'"
+    with database.connect() as con, con.transaction():
+        con.execute("LOCK TABLE locked IN ACCESS EXCLUSIVE MODE")
+        assert tarn.command("table", "recopy", "src.locked").returncode == 0
+        wait_for(lambda: database.sql(waits) or "lock timeout" in tarn.log_text(), what="the slot waits")
+    assert "lock timeout" not in tarn.log_text()
+    wait_for(lambda: not (tarn.state / "recopy" / "src=2Elocked").exists(), what="it is copied")
+    tarn.wait_running("locked")
+    tarn.check_equal(database, ["locked"])

@@ -1,5 +1,5 @@
 -- Settings that change the bytes of values, pinned for this session whatever role, database or connection string say;
--- and role or database time-outs that would cut a long copy (one set in the connection string itself stays).
+-- and role or database time-outs that would cut a long copy or the wait for a slot (one set in the connection string itself stays).
 -- One SELECT, because walsenders before version 15 take a single statement.
 SELECT pg_catalog.set_config(pin.name, pin.value, false)
 FROM (VALUES ('DateStyle', 'ISO'), ('IntervalStyle', 'postgres'), ('bytea_output', 'hex'), ('extra_float_digits', '3'),
@@ -8,5 +8,5 @@ FROM (VALUES ('DateStyle', 'ISO'), ('IntervalStyle', 'postgres'), ('bytea_output
 UNION ALL
 SELECT pg_catalog.set_config(s.name, '0', false)
 FROM pg_catalog.pg_settings AS s
-WHERE s.name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout')
+WHERE s.name IN ('statement_timeout', 'transaction_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout')
   AND s.source <> 'client' AND s.setting <> '0'

@@ -15,17 +15,14 @@ static void test_classes(void **state)
 		const char *state;
 		int code;
 	} rows[] = {
-		{ "42704", ERR_NOT_FOUND }, { "42P01", ERR_NOT_FOUND },
-		{ "55006", ERR_SLOT },      { "55000", ERR_SOURCE_SETUP },
-		{ "57P01", ERR_LOST },      { "57P03", ERR_LOST },
-		{ "57014", ERR_CANCELLED }, { "53400", ERR_SLOT },
-		{ "53300", ERR_CONNECT },   { "28P01", ERR_AUTH },
-		{ "28000", ERR_AUTH },      { "42501", ERR_PRIVILEGE },
-		{ "58P01", ERR_SLOT },      { "0A000", ERR_UNSUPPORTED },
-		{ "40001", ERR_CONFLICT },  { "42710", ERR_EXISTS },
-		{ "42601", ERR_QUERY },     { "XX000", ERR_QUERY },
-		{ "08006", ERR_LOST },      { "08P01", ERR_PROTOCOL },
-		{ "3D000", ERR_NOT_FOUND }, { "", ERR_QUERY },
+		{ "42704", ERR_NOT_FOUND },    { "42P01", ERR_NOT_FOUND }, { "55006", ERR_SLOT },
+		{ "55000", ERR_SOURCE_SETUP }, { "57P01", ERR_LOST },      { "57P03", ERR_LOST },
+		{ "57014", ERR_CANCELLED },    { "53400", ERR_SLOT },      { "55P03", ERR_CANCELLED },
+		{ "40P01", ERR_CONFLICT },     { "53300", ERR_CONNECT },   { "28P01", ERR_AUTH },
+		{ "28000", ERR_AUTH },         { "42501", ERR_PRIVILEGE }, { "58P01", ERR_SLOT },
+		{ "0A000", ERR_UNSUPPORTED },  { "40001", ERR_CONFLICT },  { "42710", ERR_EXISTS },
+		{ "42601", ERR_QUERY },        { "XX000", ERR_QUERY },     { "08006", ERR_LOST },
+		{ "08P01", ERR_PROTOCOL },     { "3D000", ERR_NOT_FOUND }, { "", ERR_QUERY },
 	};
 
 	(void)state;
