@@ -2,9 +2,9 @@
  * server, whatever the consumer does.
  *
  * Rules (PostgreSQL manual, "Streaming Replication Protocol", Standby status update): a status goes out every
- * status_interval, at once when the server asks, soon after the consumer confirmed more, and once more at the end. It carries written = received and flushed = applied = confirmed. A full
- * queue stops the reading, never the status: the server keeps a session that is heard of, and TCP holds back what it
- * would send.
+ * status_interval, at once when the server asks, soon after the consumer confirmed more, and once more at the end. It
+ * carries written = received and flushed = applied = confirmed. A full queue stops the reading, never the status: the
+ * server keeps a session that is heard of, and TCP holds back what it would send.
  *
  * How it ends: the server's error or end of COPY; a closed socket (PQconsumeInput answers 0: after wal_sender_timeout
  * the server closes without a word, and PQgetCopyData would go on answering 0 for ever); silence for silence_max
