@@ -235,14 +235,18 @@ static void put_stopped(struct wbuf *out, const json_t *t, unsigned width)
 
 	wbuf_putf(out, "\n  %s is STOPPED; the other tables go on:\n", name);
 	grid_paragraph(out, "      ", str_of(json_get_str(t, "reason", "no reason is known")), width);
-	if (lsn_of(t, "published_lsn") && !strstr(json_get_str(t, "reason", ""), "tarn table recopy"))
+	if (strstr(json_get_str(t, "reason", ""), "tarn table recopy")) /* says what to do itself */
+		return;
+	if (lsn_of(t, "published_lsn"))
 		snprintf(
 			text, sizeof text,
 			"What to do: mend the cause, then restart tarn: the table goes on from %s, its changes since are kept in the journal. Or have it copied again: tarn table recopy %.300s",
 			json_get_str(t, "published_lsn", ""), name);
 	else
-		snprintf(text, sizeof text,
-		         "What to do: mend the cause, then take the table up again: tarn table recopy %.300s", name);
+		snprintf(
+			text, sizeof text,
+			"What to do: as it says; once the cause is mended, have the table copied again: tarn table recopy %.300s",
+			name);
 	grid_paragraph(out, "      ", str_of(text), width);
 }
 

@@ -335,11 +335,11 @@ static int on_change(struct apply *a, const struct tx_head *head, const struct c
 	if (apply_set_aside(a, t, &why))
 		return ERR_OK;
 	if (apply_is_tables_own(rc)) {
-		char place[256];
+		char place[256], at[LSN_TEXT_MAX];
 
-		err_prefix(&why, "transaction %llX/%llX (%s)", (unsigned long long)(head->commit_lsn >> 32),
-		           (unsigned long long)(head->commit_lsn & 0xffffffff),
-		           journal_reader_place(a->reader, place, sizeof place));
+		if (rc == ERR_CORRUPT)
+			err_prefix(&why, "%s", journal_reader_place(a->reader, place, sizeof place));
+		err_prefix(&why, "transaction %s", lsn_text(head->commit_lsn, at));
 		apply_stop_table(a, t, &why);
 		return ERR_OK;
 	}

@@ -1,5 +1,5 @@
 /* src/pipeline/apply_recopy.c — requests for a new copy: files <state>/recopy/<namespace>.<table>, left by `tarn
- * table recopy`, removed when the copy is committed. */
+ * table recopy`, removed when the copy is committed, or cannot be made until somebody mends what the reason says. */
 #include <stdio.h>
 
 #include "base/env.h"

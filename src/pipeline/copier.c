@@ -92,8 +92,11 @@ static int describe(struct copy_run *run, struct pipe_table *t, struct relation 
 	int rc = pg_tables_find(run->conn, &pattern, 1,
 	                        config_find_source(run->a->config, run->a->conf->from)->publication, &found, err);
 
-	if (!rc && found.n != 1)
-		rc = err_set(err, ERR_NOT_FOUND, "table %s is not at the source any more", t->label);
+	if (rc == ERR_NOT_FOUND || (!rc && found.n != 1))
+		rc = err_set(
+			err, ERR_NOT_FOUND,
+			"there is no table %s at the source (dropped or renamed); the lake keeps its rows as they were; drop the lake's tables in the catalog to forget it, or leave it out of tables: of source %s",
+			t->label, run->a->conf->from);
 	if (!rc && found.tables[0].rel->unsupported)
 		rc = err_set(err, ERR_UNSUPPORTED, "%s", found.tables[0].rel->unsupported);
 	if (!rc && !found.tables[0].published)
@@ -267,6 +270,9 @@ static int copy_waiting(struct apply *a, struct pipe_table *t, struct err *err)
 	while (!rc && t) {
 		rc = copy_table(&run, t, err);
 		if (rc && !worth_retry(rc)) {
+			/* a request is answered: asked for again, once the cause is mended */
+			if (t->recopy)
+				apply_recopy_done(a, t);
 			/* its mark was written when it became NEW (apply_held.c) */
 			monitor_lock(&a->lock);
 			pipe_table_stop(t, err);

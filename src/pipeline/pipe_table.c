@@ -338,7 +338,9 @@ int pipe_table_open_copy(struct pipe_table *t, struct relation *rel, struct err 
 	rc = open_lake_tables(t, true, err);
 	if (!rc && open_writers(t, &why)) {
 		/* The shape changed in a way the lake's tables cannot follow: they are made anew. */
-		log_info("pipeline", "tables of %s are made anew: %s", t->label, why.text);
+		log_info("pipeline",
+		         "the lake's tables of %s are made anew for the copy: the source's table has another shape now",
+		         t->label);
 		rc = drop_lake_tables(t, err);
 		relation_unref(t->rel);
 		t->rel = relation_ref(rel);

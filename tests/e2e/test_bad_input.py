@@ -426,3 +426,23 @@ def test_foreign_commit(tarn, database):
     catalog.load_table("src.fresh__changes").append(pyarrow.Table.from_pylist([row], schema=schema))
     database.sql("UPDATE fresh SET n = -3 WHERE id = 3")
     assert "src.fresh__changes" in wait_stopped(tarn, "fresh")
+
+
+def test_recopy_of_what_cannot_be_copied_is_answered_once(tarn, database):
+    """The request ends with its reason; nothing is tried over and over, and asked again after the mend it is done."""
+    fill(database)
+    database.sql("CREATE TABLE keep (id int PRIMARY KEY)")
+    tarn.start().wait_running("users", "keep")
+    database.sql("ALTER TABLE users RENAME TO people")
+    tarn.stop()
+    tarn.start().wait_running("people", "keep")
+    wait_stopped(tarn, "users")
+    assert tarn.command("table", "recopy", "src.users", "--yes").returncode == 0
+    text = wait_for(lambda: "dropped or renamed" in (tarn.table("users") or {}).get("reason", "") and "copy of" in tarn.table("users")["reason"] and tarn.table("users")["reason"], 20, what="the copy's answer")
+    assert "did you mean" not in text and "tables: of source src" in text
+    assert not list((tarn.state / "recopy").iterdir())
+    database.sql("CREATE TABLE users (id int PRIMARY KEY, name text)")
+    database.sql("INSERT INTO users VALUES (7, 'new')")
+    assert tarn.command("table", "recopy", "src.users", "--yes").returncode == 0
+    tarn.wait_running("users")
+    assert [r["id"] for r in tarn.rows("users")] == [7]
