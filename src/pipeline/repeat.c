@@ -53,9 +53,11 @@ static unsigned whole_seconds(int64_t us) { return us < 1000000 ? 1 : (unsigned)
 void repeat_log_retry(struct repeat *r, enum log_level level, const char *subject, const char *text, int64_t delay_us,
                       int64_t delay_us_max)
 {
-	char whole[ERR_TEXT_MAX + 80];
+	char whole[ERR_TEXT_MAX + 160];
+	size_t n = strlen(text);
+	int shown = (int)(n > 0 && text[n - 1] == ';' ? n - 1 : n); /* an SQL statement's own */
 
-	snprintf(whole, sizeof whole, "%.*s; trying again in %u s, later every %u s", ERR_TEXT_MAX, text,
+	snprintf(whole, sizeof whole, "%.*s; trying again in %u s, later every %u s", shown, text,
 	         whole_seconds(delay_us), whole_seconds(delay_us_max));
 	repeat_log(r, level, subject, whole);
 }

@@ -157,6 +157,17 @@ static void publish_unit(struct unit *u, struct source *source, struct apply *ap
 	monitor_unlock(&u->supervisor->lock);
 }
 
+/* One obstacle is met at a time; whoever mends it wants to know of the others. */
+static void log_failure(struct repeat *failures, const struct err *err, int64_t delay)
+{
+	char text[ERR_TEXT_MAX + 80];
+	bool setup = err->code == ERR_PRIVILEGE || err->code == ERR_SOURCE_SETUP;
+
+	snprintf(text, sizeof text, "%s%s", err->text,
+	         setup ? " ('tarn doctor' shows everything that is missing)" : "");
+	repeat_log_retry(failures, LOG_ERROR, NULL, text, delay, RETRY_US_MAX);
+}
+
 static void unit_main(void *arg)
 {
 	struct unit *u = arg;
@@ -190,7 +201,7 @@ static void unit_main(void *arg)
 			set_fatal(u->supervisor, &err);
 			return;
 		}
-		repeat_log_retry(&failures, LOG_ERROR, NULL, err.text, delay, RETRY_US_MAX);
+		log_failure(&failures, &err, delay);
 		wait_us = delay;
 		delay = delay * 2 > RETRY_US_MAX ? RETRY_US_MAX : delay * 2;
 	} while (wait_retry(u, wait_us));
