@@ -293,7 +293,7 @@ static void report(const struct generate *g, const struct workload *w, const uin
 		       count_text((uint64_t)((double)sum(counts) * 1e6 / (double)(change_us ? change_us : 1)), h),
 		       stop ? ", stopped" : "");
 	else
-		printf("no changes asked for: --changes N or --seconds S makes some\n");
+		printf("rows only; --changes N or --seconds S makes changes too\n");
 }
 
 static int work(struct workload *w, const struct generate *g, struct err *err)

@@ -43,6 +43,21 @@ struct run {
 	int signals;
 };
 
+#define LOCK_WAIT_US 2000000 /* a process that was killed a moment ago still holds it */
+#define LOCK_STEP_US 50000
+
+static bool take_lock(int fd)
+{
+	int64_t end = env_mono_us() + LOCK_WAIT_US;
+	bool taken = flock(fd, LOCK_EX | LOCK_NB) == 0;
+
+	while (!taken && env_mono_us() < end) {
+		env_sleep_us(LOCK_STEP_US);
+		taken = flock(fd, LOCK_EX | LOCK_NB) == 0;
+	}
+	return taken;
+}
+
 static int lock_state(struct run *r, struct err *err)
 {
 	char path[4096];
@@ -54,7 +69,7 @@ static int lock_state(struct run *r, struct err *err)
 	r->lock_fd = env_open(path, O_RDWR | O_CREAT, 0644);
 	if (r->lock_fd < 0)
 		return err_set_errno(err, ERR_IO, -r->lock_fd, "cannot open '%s'", path);
-	if (flock(r->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+	if (!take_lock(r->lock_fd)) {
 		env_close(r->lock_fd);
 		r->lock_fd = -1; /* what is in the folder is the other's: run.json stays */
 		return err_set(
