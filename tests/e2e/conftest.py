@@ -7,24 +7,11 @@ import tempfile
 
 import pytest
 
-from support import Postgres, Tarn
-
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from support import Postgres, Tarn, tarn_binary
 
 
 def pytest_report_header():
     return f"tarn: {tarn_binary()}"
-
-
-def tarn_binary():
-    named = os.environ.get("TARN")
-    if named:
-        return named
-    for build in ("build-test", "build"):
-        found = ROOT / build / "src" / "cli" / "tarn"
-        if found.exists():
-            return str(found)
-    pytest.exit("no tarn binary: run make first, or set TARN", 2)
 
 
 @pytest.fixture(scope="session")

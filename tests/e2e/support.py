@@ -14,6 +14,7 @@ import urllib.request
 import uuid
 
 import psycopg
+import pytest
 
 
 def free_port():
@@ -42,6 +43,17 @@ def pg_bin():
         if (folder / "initdb").exists():
             return str(folder)
     return os.path.dirname(subprocess.check_output(["sh", "-c", "command -v initdb"], text=True).strip())
+
+
+def tarn_binary():
+    named = os.environ.get("TARN")
+    if named:
+        return named
+    for build in ("build-test", "build"):
+        found = pathlib.Path(__file__).resolve().parents[2] / build / "src" / "cli" / "tarn"
+        if found.exists():
+            return str(found)
+    pytest.exit("no tarn binary: run make first, or set TARN", 2)
 
 
 class Postgres:

@@ -10,8 +10,7 @@ import time
 import psycopg
 import pytest
 
-from conftest import tarn_binary
-from support import wait_for
+from support import tarn_binary, wait_for
 
 SECRET = "Tr0ub4dor-secret"
 

@@ -7,8 +7,7 @@ import time
 
 import pytest
 
-from conftest import tarn_binary
-from support import wait_for
+from support import tarn_binary, wait_for
 
 TABLE = "CREATE TABLE acc (id bigint PRIMARY KEY, owner text, balance bigint, note text)"
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "100"))

@@ -10,9 +10,8 @@ import pytest
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.table import StaticTable
 
-from conftest import tarn_binary
 from readers import READERS, DuckRest, DuckStatic, Life, PyicebergRest, assert_same, canon_rows, duck
-from support import Postgres, Tarn
+from support import Postgres, Tarn, tarn_binary
 
 
 @pytest.fixture(scope="module")

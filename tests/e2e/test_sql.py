@@ -19,8 +19,7 @@ import pyarrow
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import tarn_binary
-from support import Postgres, Tarn, wait_for
+from support import Postgres, Tarn, tarn_binary, wait_for
 
 SLOW = "SELECT count(*) FROM range(100000000000) a WHERE a.range % 7 = 3"  # minutes
 
