@@ -1,4 +1,4 @@
-# tests/e2e/test_review.py — interleavings that could lose or double a change without anybody noticing.
+# tests/e2e/test_interleavings.py — interleavings that could lose or double a change without anybody noticing.
 import os
 import re
 import subprocess
