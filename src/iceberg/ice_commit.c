@@ -194,7 +194,7 @@ static int new_snapshot_id(struct lake_pending *p, struct err *err)
 		if (env_random(&p->snapshot_id, sizeof p->snapshot_id))
 			return err_set(err, ERR_IO, "no random bytes for a snapshot id");
 		p->snapshot_id &= INT64_MAX;
-	} while (p->snapshot_id == 0 || ice_snapshot_by_id(p->table->metadata, p->snapshot_id));
+	} while (p->snapshot_id == 0 || ice_metadata_snapshot(p->table->metadata, p->snapshot_id));
 	return 0;
 }
 

@@ -4,18 +4,6 @@
 #include "base/mem.h"
 #include "iceberg/ice_table_int.h"
 
-const json_t *ice_snapshot_by_id(const json_t *metadata, int64_t snapshot_id)
-{
-	const json_t *v, *list = json_object_get(metadata, "snapshots");
-
-	for (size_t i = json_array_size(list); i > 0; i--) { /* the wanted one is mostly the newest */
-		v = json_array_get(list, i - 1);
-		if (json_get_int(v, "snapshot-id", -1) == snapshot_id)
-			return v;
-	}
-	return NULL;
-}
-
 struct str ice_snapshot_key(int64_t snapshot_id, char buf[SNAPSHOT_KEY_MAX])
 {
 	return str_view(buf, (size_t)snprintf(buf, SNAPSHOT_KEY_MAX, "%lld", (long long)snapshot_id));

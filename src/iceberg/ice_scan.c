@@ -116,7 +116,7 @@ static int scan_open(struct store *store, const json_t *metadata, int64_t snapsh
 		               (long long)version);
 	sc->scan->snapshot_id = snapshot_id < 0 ? ice_metadata_current_snapshot(metadata) : snapshot_id;
 	if (sc->scan->snapshot_id >= 0) {
-		snapshot = ice_snapshot_by_id(metadata, sc->scan->snapshot_id);
+		snapshot = ice_metadata_snapshot(metadata, sc->scan->snapshot_id);
 		if (!snapshot)
 			return err_set(err, ERR_NOT_FOUND,
 			               "the table has no version (snapshot) %lld; it may have expired",

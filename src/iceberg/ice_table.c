@@ -280,7 +280,7 @@ static int link_vectors(struct loading *load, struct err *err)
 
 static int load_current(struct ice_table *table, struct err *err)
 {
-	const json_t *snapshot = ice_snapshot_by_id(table->metadata, table->snapshot_id);
+	const json_t *snapshot = ice_metadata_snapshot(table->metadata, table->snapshot_id);
 	struct loading load = { .table = table };
 	struct ice_manifest **manifests = NULL;
 	struct manifest_info *infos = NULL;
@@ -423,14 +423,15 @@ static void part(struct lake_pending *pending, struct catalog_commit *out)
 
 static const char *summary(const struct lake_table *table, const char *key)
 {
-	const json_t *snapshot = ice_snapshot_by_id(of(table)->metadata, of(table)->snapshot_id);
+	const json_t *snapshot = ice_metadata_snapshot(of(table)->metadata, of(table)->snapshot_id);
 
 	return snapshot ? json_get_str(json_object_get(snapshot, "summary"), key, NULL) : NULL;
 }
 
 static bool rows_of(const struct lake_table *table, const char *key, const char *value)
 {
-	const json_t *metadata = of(table)->metadata, *snapshot = ice_snapshot_by_id(metadata, of(table)->snapshot_id);
+	const json_t *metadata = of(table)->metadata,
+		     *snapshot = ice_metadata_snapshot(metadata, of(table)->snapshot_id);
 	size_t left = json_array_size(json_object_get(metadata, "snapshots"));
 
 	/* bounded: a foreign metadata file may name parents in a circle */
@@ -441,7 +442,7 @@ static bool rows_of(const struct lake_table *table, const char *key, const char 
 			return true;
 		if (strcmp(json_get_str(s, "operation", ""), "replace") != 0)
 			return false;
-		snapshot = ice_snapshot_by_id(metadata, json_get_int(snapshot, "parent-snapshot-id", -1));
+		snapshot = ice_metadata_snapshot(metadata, json_get_int(snapshot, "parent-snapshot-id", -1));
 	}
 	return !snapshot;
 }

@@ -126,7 +126,6 @@ json_t *ice_field_json(const struct lake_field *field); /* NULL: no memory */
 const json_t *ice_schema_by_id(const json_t *metadata, int64_t schema_id);
 
 /* ice_read.c */
-const json_t *ice_snapshot_by_id(const json_t *metadata, int64_t snapshot_id);
 /* a snapshot's id as a key of struct map */
 #define SNAPSHOT_KEY_MAX 24
 struct str ice_snapshot_key(int64_t snapshot_id, char buf[SNAPSHOT_KEY_MAX]);

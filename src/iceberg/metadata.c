@@ -95,6 +95,18 @@ int64_t ice_metadata_current_snapshot(const json_t *metadata)
 	return json_get_int(metadata, "current-snapshot-id", -1);
 }
 
+const json_t *ice_metadata_snapshot(const json_t *metadata, int64_t snapshot_id)
+{
+	const json_t *v, *list = json_object_get(metadata, "snapshots");
+
+	for (size_t i = json_array_size(list); i > 0; i--) { /* the wanted one is mostly the newest */
+		v = json_array_get(list, i - 1);
+		if (json_get_int(v, "snapshot-id", -1) == snapshot_id)
+			return v;
+	}
+	return NULL;
+}
+
 const char *ice_metadata_property(const json_t *metadata, const char *key)
 {
 	return json_string_value(json_object_get(json_object_get(metadata, "properties"), key));

@@ -64,6 +64,8 @@ bool ice_decimal_parse(struct str text, int *precision, int *scale);
 
 /* Member shortcuts. */
 int64_t ice_metadata_current_snapshot(const json_t *metadata); /* -1: none; written as -1 or, in version 3, null */
+/* Borrowed; NULL: none of that id. */
+const json_t *ice_metadata_snapshot(const json_t *metadata, int64_t snapshot_id);
 const char *ice_metadata_property(const json_t *metadata, const char *key); /* NULL: missing */
 
 #endif

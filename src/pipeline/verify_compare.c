@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engine/sql.h"
+#include "iceberg/metadata.h"
 #include "lake/lake.h"
 #include "pipeline/verify_int.h"
 #include "serve/sql_plan.h"
@@ -14,13 +15,10 @@
 /* The position a version carries in its summary. */
 static uint64_t version_lsn(const json_t *metadata, int64_t snapshot_id)
 {
-	const json_t *snapshot;
+	const json_t *snapshot = ice_metadata_snapshot(metadata, snapshot_id);
 	uint64_t lsn = 0;
-	size_t i;
 
-	json_array_foreach(json_object_get(metadata, "snapshots"), i,
-	                   snapshot) if (json_get_int(snapshot, "snapshot-id", -1) == snapshot_id)(void)
-		str_to_lsn(str_of(json_get_str(json_object_get(snapshot, "summary"), LAKE_KEY_LSN, "")), &lsn);
+	(void)str_to_lsn(str_of(json_get_str(json_object_get(snapshot, "summary"), LAKE_KEY_LSN, "")), &lsn);
 	return lsn;
 }
 

@@ -3,25 +3,12 @@
 #include "serve/sql_version.h"
 
 #include "base/clock.h"
-
-#define LSN_KEY "tarn.lsn"
-
-static const json_t *snapshot_by_id(const json_t *metadata, int64_t id)
-{
-	const json_t *snapshot;
-	size_t i;
-
-	json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot)
-	{
-		if (json_get_int(snapshot, "snapshot-id", -1) == id)
-			return snapshot;
-	}
-	return NULL;
-}
+#include "iceberg/metadata.h"
+#include "lake/lake.h"
 
 static bool snapshot_lsn(const json_t *snapshot, uint64_t *lsn)
 {
-	return str_to_lsn(str_of(json_get_str(json_object_get(snapshot, "summary"), LSN_KEY, "")), lsn);
+	return str_to_lsn(str_of(json_get_str(json_object_get(snapshot, "summary"), LAKE_KEY_LSN, "")), lsn);
 }
 
 static int64_t timestamp_us(const json_t *entry) { return json_get_int(entry, "timestamp-ms", 0) * 1000; }
@@ -37,7 +24,7 @@ static int by_version(const json_t *metadata, int64_t version, const char *what,
 	char text[TIME_TEXT_MAX];
 	size_t i;
 
-	if (snapshot_by_id(metadata, version)) {
+	if (ice_metadata_snapshot(metadata, version)) {
 		*id = version;
 		return ERR_OK;
 	}
@@ -62,7 +49,7 @@ static int by_timestamp(const json_t *metadata, int64_t us, const char *what, in
 	/* The log is in order of time; entries of expired snapshots say nothing any more. */
 	json_array_foreach(json_object_get(metadata, "snapshot-log"), i, entry)
 	{
-		if (!snapshot_by_id(metadata, json_get_int(entry, "snapshot-id", -1)))
+		if (!ice_metadata_snapshot(metadata, json_get_int(entry, "snapshot-id", -1)))
 			continue;
 		if (!oldest)
 			oldest = entry;
@@ -81,7 +68,7 @@ static int by_timestamp(const json_t *metadata, int64_t us, const char *what, in
 static int by_lsn(const json_t *metadata, uint64_t lsn, const char *what, int64_t *id, struct err *err)
 {
 	size_t left = json_array_size(json_object_get(metadata, "snapshots"));
-	const json_t *snapshot = snapshot_by_id(metadata, json_get_int(metadata, "current-snapshot-id", -1));
+	const json_t *snapshot = ice_metadata_snapshot(metadata, json_get_int(metadata, "current-snapshot-id", -1));
 	char asked[LSN_TEXT_MAX], first[LSN_TEXT_MAX];
 	uint64_t oldest = 0, at;
 	bool any = false;
@@ -96,7 +83,7 @@ static int by_lsn(const json_t *metadata, uint64_t lsn, const char *what, int64_
 			oldest = at;
 			any = true;
 		}
-		snapshot = snapshot_by_id(metadata, json_get_int(snapshot, "parent-snapshot-id", -1));
+		snapshot = ice_metadata_snapshot(metadata, json_get_int(snapshot, "parent-snapshot-id", -1));
 	}
 	if (!any)
 		return err_set(err, ERR_NOT_FOUND,

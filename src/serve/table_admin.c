@@ -152,18 +152,6 @@ static int load(const struct table_admin *admin, const struct table_name *name, 
 	return admin->catalog->ops->table_load(admin->catalog, name->raw_ns, name->name, out, err);
 }
 
-static const json_t *snapshot_by_id(const json_t *metadata, int64_t id)
-{
-	const json_t *list = json_object_get(metadata, "snapshots");
-
-	for (size_t i = json_array_size(list); i > 0; i--) {
-		const json_t *snapshot = json_array_get(list, i - 1);
-		if (json_get_int(snapshot, "snapshot-id", -1) == id)
-			return snapshot;
-	}
-	return NULL;
-}
-
 /* Summary values are strings (Iceberg spec, Snapshots: "summary: map<string, string>"). */
 static bool summary_int(const json_t *snapshot, const char *key, int64_t *out)
 {
@@ -206,7 +194,7 @@ static int put_rows(json_t *o, const json_t *snapshot)
 static int put_current(json_t *o, const json_t *metadata)
 {
 	int64_t id = ice_metadata_current_snapshot(metadata);
-	const json_t *snapshot = snapshot_by_id(metadata, id);
+	const json_t *snapshot = ice_metadata_snapshot(metadata, id);
 
 	if (!snapshot)
 		return json_set_int(o, "rows", 0) | json_set_int(o, "files", 0) | json_set_int(o, "bytes", 0);
@@ -471,7 +459,7 @@ int table_admin_files(const struct table_admin *admin, const struct table_name *
 	json_t *o = json_object(), *files = json_array();
 	int rc = o && files ? load(admin, name, &table, err) : err_nomem(err);
 
-	if (!rc && version >= 0 && !snapshot_by_id(table.metadata, version))
+	if (!rc && version >= 0 && !ice_metadata_snapshot(table.metadata, version))
 		rc = err_set(
 			err, ERR_NOT_FOUND,
 			"table %s has no version %lld; it may have expired; 'tarn table history %s' lists those that are kept",

@@ -14,19 +14,6 @@ static int64_t ref_version(const json_t *metadata, const char *name)
 	return json_get_int(ref_of(metadata, name), "snapshot-id", -1);
 }
 
-static const json_t *find_version(const json_t *metadata, int64_t id)
-{
-	const json_t *snapshot;
-	size_t i;
-
-	json_array_foreach(json_object_get(metadata, "snapshots"), i, snapshot)
-	{
-		if (json_get_int(snapshot, "snapshot-id", -1) == id)
-			return snapshot;
-	}
-	return NULL;
-}
-
 static int no_version(const struct table_name *name, int64_t version, struct err *err)
 {
 	return err_set(
@@ -142,7 +129,7 @@ static int plan_target(const struct table_name *name, int64_t version, const cha
 	if (tag && plan->to < 0)
 		return err_set(err, ERR_NOT_FOUND, "table %s has no tag %.200s; 'tarn table show %s' lists its tags",
 		               name->full, tag, name->full);
-	if (plan->to >= 0 && !find_version(plan->metadata, plan->to))
+	if (plan->to >= 0 && !ice_metadata_snapshot(plan->metadata, plan->to))
 		return no_version(name, plan->to, err);
 	if (plan->pipeline)
 		return plan_pipeline(name, plan, err);
@@ -221,7 +208,7 @@ int table_tag_set(const struct table_admin *admin, const struct table_name *name
 		*version = ice_metadata_current_snapshot(metadata);
 	if (*version < 0)
 		rc = err_set(err, ERR_NOT_FOUND, "table %s has no versions yet", name->full);
-	else if (!find_version(metadata, *version))
+	else if (!ice_metadata_snapshot(metadata, *version))
 		rc = no_version(name, *version, err);
 	else
 		rc = check_tag(name, metadata, tag, *version, err);
