@@ -21,6 +21,13 @@ uint64_t rbuf_varint(struct rbuf *r)
 	return 0;
 }
 
+int64_t rbuf_zigzag(struct rbuf *r)
+{
+	uint64_t v = rbuf_varint(r);
+
+	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+}
+
 struct str rbuf_bytes(struct rbuf *r, size_t n)
 {
 	const uint8_t *p = rbuf_take(r, n);

@@ -6,6 +6,7 @@
 #ifndef TARN_BASE_RBUF_H
 #define TARN_BASE_RBUF_H
 
+#include "base/bytes.h"
 #include "base/str.h"
 
 struct rbuf {
@@ -33,24 +34,9 @@ static inline const uint8_t *rbuf_take(struct rbuf *r, size_t n)
 }
 
 static inline uint8_t rbuf_u8(struct rbuf *r) { return rbuf_take(r, 1)[0]; }
-static inline uint16_t rbuf_u16_be(struct rbuf *r)
-{
-	uint16_t v;
-	memcpy(&v, rbuf_take(r, 2), 2);
-	return __builtin_bswap16(v);
-}
-static inline uint32_t rbuf_u32_be(struct rbuf *r)
-{
-	uint32_t v;
-	memcpy(&v, rbuf_take(r, 4), 4);
-	return __builtin_bswap32(v);
-}
-static inline uint64_t rbuf_u64_be(struct rbuf *r)
-{
-	uint64_t v;
-	memcpy(&v, rbuf_take(r, 8), 8);
-	return __builtin_bswap64(v);
-}
+static inline uint16_t rbuf_u16_be(struct rbuf *r) { return bytes_u16_be(rbuf_take(r, 2)); }
+static inline uint32_t rbuf_u32_be(struct rbuf *r) { return bytes_u32_be(rbuf_take(r, 4)); }
+static inline uint64_t rbuf_u64_be(struct rbuf *r) { return bytes_u64_be(rbuf_take(r, 8)); }
 static inline uint16_t rbuf_u16_le(struct rbuf *r)
 {
 	uint16_t v;
@@ -70,6 +56,7 @@ static inline uint64_t rbuf_u64_le(struct rbuf *r)
 	return v;
 }
 uint64_t rbuf_varint(struct rbuf *r);            /* LEB128, at most 10 bytes */
+int64_t rbuf_zigzag(struct rbuf *r);             /* the same of a signed number: 0, -1, 1, -2, ... (Avro, Thrift) */
 struct str rbuf_bytes(struct rbuf *r, size_t n); /* a view, empty on failure */
 struct str rbuf_cstr(struct rbuf *r);            /* up to a zero byte, which is consumed and not counted */
 struct rbuf rbuf_sub(struct rbuf *r, size_t n);  /* failed at once when n is too large (then r is failed too) */

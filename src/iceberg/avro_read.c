@@ -36,16 +36,9 @@ static int corrupt(struct avro_reader *r, struct err *err, const char *why)
 	return err_set(err, ERR_CORRUPT, "%s: not a sound Avro file: %s (near byte %zu)", r->what, why, r->in.at);
 }
 
-static int64_t take_long(struct rbuf *in)
-{
-	uint64_t v = rbuf_varint(in);
-
-	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
-}
-
 static struct str take_bytes(struct rbuf *in)
 {
-	int64_t n = take_long(in);
+	int64_t n = rbuf_zigzag(in);
 
 	if (n < 0 || (uint64_t)n > rbuf_left(in)) {
 		in->failed = true;
@@ -58,14 +51,14 @@ static struct str take_bytes(struct rbuf *in)
 static int read_meta(struct avro_reader *r, struct err *err)
 {
 	for (;;) {
-		int64_t n = take_long(&r->in);
+		int64_t n = rbuf_zigzag(&r->in);
 
 		if (!rbuf_ok(&r->in))
 			return corrupt(r, err, "its header is cut");
 		if (n == 0)
 			return 0;
 		if (n < 0) {
-			(void)take_long(&r->in);
+			(void)rbuf_zigzag(&r->in);
 			n = n == INT64_MIN ? INT64_MAX : -n;
 		}
 		if (n > META_MAX || (uint64_t)n + r->n_meta > META_MAX)
@@ -193,7 +186,7 @@ static int unpack(struct avro_reader *r, struct str packed, struct err *err)
 
 static int next_block(struct avro_reader *r, struct err *err)
 {
-	int64_t n = take_long(&r->in);
+	int64_t n = rbuf_zigzag(&r->in);
 	struct str data = take_bytes(&r->in);
 	const uint8_t *sync = rbuf_take(&r->in, sizeof r->sync);
 	int rc = 0;
@@ -223,7 +216,7 @@ static bool decode_list(struct avro_reader *r, const struct avro_schema *schema,
 	static const struct avro_schema string = { .kind = AVRO_STRING };
 
 	for (;;) {
-		int64_t count = take_long(&r->block);
+		int64_t count = rbuf_zigzag(&r->block);
 		struct avro_value *grown;
 
 		if (!rbuf_ok(&r->block))
@@ -231,7 +224,7 @@ static bool decode_list(struct avro_reader *r, const struct avro_schema *schema,
 		if (count == 0)
 			return true;
 		if (count < 0) {
-			(void)take_long(&r->block);
+			(void)rbuf_zigzag(&r->block);
 			count = count == INT64_MIN ? INT64_MAX : -count;
 		}
 		if (!rbuf_ok(&r->block) || (uint64_t)count > rbuf_left(&r->block))
@@ -288,7 +281,7 @@ static bool decode(struct avro_reader *r, const struct avro_schema *schema, int 
 	if (depth > DEPTH_MAX)
 		return false;
 	if (schema->kind == AVRO_UNION) {
-		branch = take_long(in);
+		branch = rbuf_zigzag(in);
 		if (branch < 0 || (uint64_t)branch >= schema->n_fields)
 			return false;
 		schema = schema->fields[branch].type;
@@ -300,11 +293,11 @@ static bool decode(struct avro_reader *r, const struct avro_schema *schema, int 
 	case AVRO_BOOLEAN: out->i = rbuf_u8(in) != 0; break;
 	case AVRO_INT:
 	case AVRO_ENUM:
-		out->i = take_long(in);
+		out->i = rbuf_zigzag(in);
 		if (out->i < INT32_MIN || out->i > INT32_MAX)
 			return false;
 		break;
-	case AVRO_LONG: out->i = take_long(in); break;
+	case AVRO_LONG: out->i = rbuf_zigzag(in); break;
 	case AVRO_FLOAT:
 	case AVRO_DOUBLE: out->f = take_float(in, schema->kind); break;
 	case AVRO_BYTES:

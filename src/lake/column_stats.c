@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "base/bytes.h"
 #include "base/mem.h"
 #include "lake/bounds.h"
 
@@ -153,27 +154,12 @@ static void add_uuid(struct leaf_stats *leaf, const struct column *c, uint32_t f
 	           if (!any || uuid_less(leaf->max.uuid, v)) leaf->max.uuid = v; any = true);
 }
 
-static inline uint64_t load64(const char *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, 8);
-	return __builtin_bswap64(v);
-}
-
-static inline uint64_t load32(const char *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, 4);
-	return __builtin_bswap32(v);
-}
-
 /* Fewer than 8 bytes, in loads that overlap. */
 static inline uint64_t load_short(const char *p, size_t n)
 {
 	if (n >= 4)
-		return load32(p) << 32 | (load32(p + n - 4) << (8 * (8 - n)) & 0xffffffff);
+		return (uint64_t)bytes_u32_be(p) << 32 |
+		       ((uint64_t)bytes_u32_be(p + n - 4) << (8 * (8 - n)) & 0xffffffff);
 	if (n == 0)
 		return 0;
 	return (uint64_t)(uint8_t)p[0] << 56 | (uint64_t)(uint8_t)p[n / 2] << (56 - 8 * (n / 2)) |
@@ -183,10 +169,10 @@ static inline uint64_t load_short(const char *p, size_t n)
 static inline struct head head_of(struct str s)
 {
 	if (s.n >= 16)
-		return (struct head){ load64(s.p), load64(s.p + 8) };
+		return (struct head){ bytes_u64_be(s.p), bytes_u64_be(s.p + 8) };
 	if (s.n > 8)
-		return (struct head){ load64(s.p), load64(s.p + s.n - 8) << (8 * (16 - s.n)) };
-	return (struct head){ s.n == 8 ? load64(s.p) : load_short(s.p, s.n), 0 };
+		return (struct head){ bytes_u64_be(s.p), bytes_u64_be(s.p + s.n - 8) << (8 * (16 - s.n)) };
+	return (struct head){ s.n == 8 ? bytes_u64_be(s.p) : load_short(s.p, s.n), 0 };
 }
 
 /* Whole order of a value and a kept prefix with equal heads: as far as is kept. */

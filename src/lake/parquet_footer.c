@@ -52,13 +52,6 @@ struct field {
 	uint8_t type;
 };
 
-static int64_t read_int(struct rbuf *in)
-{
-	uint64_t v = rbuf_varint(in);
-
-	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
-}
-
 /* The next field of a struct; false at its end. last: id of the field before, 0 at first. */
 static bool next_field(struct rbuf *in, struct field *field)
 {
@@ -67,7 +60,7 @@ static bool next_field(struct rbuf *in, struct field *field)
 	if (in->failed || head == T_STOP)
 		return false;
 	field->type = head & 15;
-	field->id = (int16_t)(head >> 4 ? field->id + (head >> 4) : read_int(in));
+	field->id = (int16_t)(head >> 4 ? field->id + (head >> 4) : rbuf_zigzag(in));
 	return !in->failed;
 }
 
@@ -154,9 +147,9 @@ static void read_schema_element(struct reader *r, bool root)
 
 	while (next_field(&r->in, &field)) {
 		if (field.id == 5 && field.type == T_I32)
-			children = read_int(&r->in);
+			children = rbuf_zigzag(&r->in);
 		else if (field.id == 9 && field.type == T_I32)
-			leaf.field_id = (int32_t)read_int(&r->in);
+			leaf.field_id = (int32_t)rbuf_zigzag(&r->in);
 		else
 			skip(&r->in, field.type, 1);
 	}
@@ -180,11 +173,11 @@ static void read_column_meta(struct reader *r, struct chunk *chunk)
 	chunk->found = true;
 	while (next_field(&r->in, &field)) {
 		if (field.id == 7 && field.type == T_I64)
-			chunk->bytes = read_int(&r->in);
+			chunk->bytes = rbuf_zigzag(&r->in);
 		else if (field.id == 9 && field.type == T_I64)
-			chunk->data_at = read_int(&r->in);
+			chunk->data_at = rbuf_zigzag(&r->in);
 		else if (field.id == 11 && field.type == T_I64)
-			chunk->dictionary_at = read_int(&r->in);
+			chunk->dictionary_at = rbuf_zigzag(&r->in);
 		else
 			skip(&r->in, field.type, 3);
 	}
@@ -247,7 +240,7 @@ static int64_t read_row_group(struct reader *r)
 					first = chunk;
 			}
 		} else if (field.id == 3 && field.type == T_I64) {
-			rows = read_int(&r->in);
+			rows = rbuf_zigzag(&r->in);
 		} else {
 			skip(&r->in, field.type, 1);
 		}
@@ -271,7 +264,7 @@ static void read_file(struct reader *r)
 			for (uint32_t i = 0; i < n && !r->in.failed && r->have_schema; i++)
 				read_schema_element(r, i == 0);
 		} else if (field.id == 3 && field.type == T_I64) {
-			rows = read_int(&r->in);
+			rows = rbuf_zigzag(&r->in);
 		} else if (field.id == 4 && field.type == T_LIST && r->have_schema && !r->have_groups) {
 			uint32_t n = read_list(&r->in, &type);
 

@@ -30,19 +30,6 @@ static int parse_header(struct copy_parser *p, struct rbuf *in, struct err *err)
 	return ERR_OK;
 }
 
-static inline uint16_t get_u16(const uint8_t *p)
-{
-	uint16_t v;
-	memcpy(&v, p, 2);
-	return __builtin_bswap16(v);
-}
-static inline uint32_t get_u32(const uint8_t *p)
-{
-	uint32_t v;
-	memcpy(&v, p, 4);
-	return __builtin_bswap32(v);
-}
-
 /* The field at *at, bounded by end. False: it does not fit. */
 static inline bool next_field(const uint8_t **at, const uint8_t *end, uint8_t kind, struct datum *out)
 {
@@ -50,7 +37,7 @@ static inline bool next_field(const uint8_t **at, const uint8_t *end, uint8_t ki
 
 	if (__builtin_expect(end - *at < 4, 0))
 		return false;
-	n = get_u32(*at);
+	n = bytes_u32_be(*at);
 	*at += 4;
 	if (n == UINT32_MAX) {
 		*out = (struct datum){ NULL, 0, DATUM_NULL };
@@ -113,7 +100,7 @@ static int parse_tuple(const struct copy_parser *p, const uint8_t **at, const ui
 	const struct relation *rel = p->rel;
 	const uint8_t *tuple = *at;
 
-	if (get_u16(tuple) != rel->n_columns)
+	if (bytes_u16_be(tuple) != rel->n_columns)
 		return malformed(p, "a row has another number of fields than the table has columns", err);
 	*at += 2;
 	for (uint16_t i = 0; i < rel->n_columns; i++) {
@@ -153,7 +140,7 @@ int copy_parse(struct copy_parser *parser, const uint8_t *message, size_t n, siz
 			return malformed(parser, "bytes behind the trailer", err);
 		if (end - p < 2)
 			return malformed(parser, "a row is cut", err);
-		if (get_u16(p) == UINT16_MAX) {
+		if (bytes_u16_be(p) == UINT16_MAX) {
 			parser->trailer_seen = true;
 			p += 2;
 			continue;

@@ -10,6 +10,8 @@
  * The value is the sum of digit[i] * 10000^(weight - i). */
 #include "pg/pg_types_int.h"
 
+#include "base/bytes.h"
+
 #define SIGN_MINUS 0x4000
 #define SIGN_NAN 0xc000
 #define SIGN_INFINITY 0xd000
@@ -56,24 +58,16 @@ struct digits {
 	const uint8_t *p;
 };
 
-static inline uint16_t u16_at(const uint8_t *p)
-{
-	uint16_t v;
-
-	memcpy(&v, p, 2);
-	return __builtin_bswap16(v);
-}
-
 static inline bool digits_read(struct str s, struct digits *d)
 {
 	const uint8_t *p = (const uint8_t *)s.p;
 
 	if (s.n < 8)
 		return false;
-	d->n = u16_at(p);
-	d->weight = (int16_t)u16_at(p + 2);
-	d->sign = u16_at(p + 4);
-	d->dscale = u16_at(p + 6);
+	d->n = bytes_u16_be(p);
+	d->weight = (int16_t)bytes_u16_be(p + 2);
+	d->sign = bytes_u16_be(p + 4);
+	d->dscale = bytes_u16_be(p + 6);
 	d->p = p + 8;
 	return s.n == 8 + 2 * (size_t)d->n;
 }
@@ -100,7 +94,7 @@ static __attribute__((cold, noinline)) const char *special_why(const struct digi
 		if (__builtin_expect((d.sign & ~SIGN_MINUS) != 0, 0))                                                  \
 			return special_why(&d);                                                                        \
 		for (unsigned i = 0; i < d.n; i++) {                                                                   \
-			unsigned digit = u16_at(d.p + 2 * i);                                                          \
+			unsigned digit = bytes_u16_be(d.p + 2 * i);                                                    \
 			int exponent = 4 * (d.weight - (int)i) + (int)scale;                                           \
 			if (digit > 9999)                                                                              \
 				return PG_WHY_MALFORMED;                                                               \
@@ -187,7 +181,7 @@ size_t pg_numeric_text_bound(struct str s)
 	if ((d.sign & ~SIGN_MINUS) != 0 || d.dscale > DSCALE_MAX)
 		return 0;
 	for (unsigned i = 0; i < d.n; i++)
-		if (u16_at(d.p + 2 * i) > 9999)
+		if (bytes_u16_be(d.p + 2 * i) > 9999)
 			return 0;
 	/* sign, whole part, point, places, a group written whole */
 	return 1 + (d.weight < 0 ? 1 : 4 * ((size_t)d.weight + 1)) + 1 + d.dscale + 4;
@@ -202,7 +196,10 @@ static char *put_group(char *to, unsigned digit)
 	return to + 4;
 }
 
-static inline unsigned digit_at(const struct digits *d, int i) { return i >= 0 && i < d->n ? u16_at(d->p + 2 * i) : 0; }
+static inline unsigned digit_at(const struct digits *d, int i)
+{
+	return i >= 0 && i < d->n ? bytes_u16_be(d->p + 2 * i) : 0;
+}
 
 static char *put_whole(char *to, const struct digits *d)
 {

@@ -5,6 +5,8 @@
  * fixed-width binary. */
 #include "pg/pg_types_int.h"
 
+#include "base/bytes.h"
+
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 
 __attribute__((cold, noinline)) int pg_value_error(const struct rel_column *col, const char *why, struct err *err)
@@ -56,8 +58,7 @@ static inline const char *binary_u8(const struct datum *d, uint8_t *out)
 	{                                                                                                              \
 		if (!LIKELY(d->n == sizeof *out))                                                                      \
 			return PG_WHY_MALFORMED;                                                                       \
-		memcpy(out, d->p, sizeof *out);                                                                        \
-		*out = __builtin_bswap##bits(*out);                                                                    \
+		*out = bytes_u##bits##_be(d->p);                                                                       \
 		return NULL;                                                                                           \
 	}
 
